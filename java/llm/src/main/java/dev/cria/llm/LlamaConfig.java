@@ -5,7 +5,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * Shape and constants of a LLaMA-family model, as {@code config.json} of a Hugging Face folder states them.
+ * Shape and constants of a LLaMA-family model, as {@code config.json} of a Hugging Face folder
+ * states them.
  *
  * @param hidden model width C
  * @param intermediate feed-forward width
@@ -59,7 +60,8 @@ public record LlamaConfig(
       throw bad("head_dim " + headDim + " is odd; rotary positions need pairs");
     }
     if (heads % kvHeads != 0) {
-      throw bad("num_attention_heads " + heads + " is not a multiple of num_key_value_heads " + kvHeads);
+      throw bad(
+          "num_attention_heads " + heads + " is not a multiple of num_key_value_heads " + kvHeads);
     }
     if (!(rmsEps > 0 && rmsEps < 1)) {
       throw bad("rms_norm_eps is " + rmsEps + ", a number between 0 and 1 expected");

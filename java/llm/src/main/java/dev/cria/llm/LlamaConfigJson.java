@@ -23,19 +23,25 @@ public final class LlamaConfigJson {
 
   private LlamaConfigJson() {}
 
-  /** Reads a {@code config.json}; refuses what is not a LLaMA model or has parts that Cria does not compute. */
+  /**
+   * Reads a {@code config.json}; refuses what is not a LLaMA model or has parts that Cria does not
+   * compute.
+   */
   public static LlamaConfig read(Path file) throws IOException {
     if (!Files.isRegularFile(file)) {
-      throw new InvalidInputException(file.toString(), "no such file; a Hugging Face model folder has a config.json");
+      throw new InvalidInputException(
+          file.toString(), "no such file; a Hugging Face model folder has a config.json");
     }
     if (Files.size(file) > MAX_BYTES) {
-      throw new InvalidInputException(file.toString(), "larger than 1 MiB; this is not a config.json");
+      throw new InvalidInputException(
+          file.toString(), "larger than 1 MiB; this is not a config.json");
     }
     JsonNode root;
     try {
       root = MAPPER.readTree(Files.readAllBytes(file));
     } catch (JacksonException e) {
-      throw new InvalidInputException(file.toString(), "not valid JSON: " + e.getOriginalMessage(), e);
+      throw new InvalidInputException(
+          file.toString(), "not valid JSON: " + e.getOriginalMessage(), e);
     }
     return parse(root, file.toString());
   }
@@ -52,11 +58,17 @@ public final class LlamaConfigJson {
     if (headDim < 0) {
       if (heads < 1 || hidden % heads != 0) {
         throw new InvalidInputException(
-            where, "hidden_size " + hidden + " is not a multiple of num_attention_heads " + heads + " and head_dim is absent");
+            where,
+            "hidden_size "
+                + hidden
+                + " is not a multiple of num_attention_heads "
+                + heads
+                + " and head_dim is absent");
       }
       headDim = hidden / heads;
     }
-    // Newer files keep everything about positions in rope_parameters, older ones in rope_theta and rope_scaling.
+    // Newer files keep everything about positions in rope_parameters, older ones in rope_theta and
+    // rope_scaling.
     JsonNode rope = present(root.get("rope_parameters"));
     JsonNode scaling = rope != null ? rope : present(root.get("rope_scaling"));
     JsonNode thetaHolder = rope != null && rope.has("rope_theta") ? rope : root;
@@ -79,8 +91,12 @@ public final class LlamaConfigJson {
         numberOr(root, "initializer_range", 0.02, where));
   }
 
-  /** Writes {@code config.json}; {@code torchDtype} is {@code float32} or {@code bfloat16}, {@code extra} is added as it is. */
-  public static void write(LlamaConfig config, String torchDtype, Map<String, ?> extra, Path file) throws IOException {
+  /**
+   * Writes {@code config.json}; {@code torchDtype} is {@code float32} or {@code bfloat16}, {@code
+   * extra} is added as it is.
+   */
+  public static void write(LlamaConfig config, String torchDtype, Map<String, ?> extra, Path file)
+      throws IOException {
     Files.write(file, MAPPER.writeValueAsBytes(toMap(config, torchDtype, extra)));
   }
 
@@ -106,7 +122,9 @@ public final class LlamaConfigJson {
     map.put("tie_word_embeddings", c.tied());
     // Absent ids are written as null: without that, readers fill in the ids of the original LLaMA.
     map.put("bos_token_id", c.bosId().isPresent() ? c.bosId().getAsInt() : null);
-    map.put("eos_token_id", c.eosIds().isEmpty() ? null : c.eosIds().size() == 1 ? c.eosIds().getFirst() : c.eosIds());
+    map.put(
+        "eos_token_id",
+        c.eosIds().isEmpty() ? null : c.eosIds().size() == 1 ? c.eosIds().getFirst() : c.eosIds());
     map.put("pad_token_id", c.padId().isPresent() ? c.padId().getAsInt() : null);
     map.put("initializer_range", c.initializerRange());
     map.put("torch_dtype", torchDtype);
@@ -139,20 +157,26 @@ public final class LlamaConfigJson {
     JsonNode type = present(root.get("model_type"));
     if (type == null || !type.isString() || !type.stringValue().equals("llama")) {
       throw new InvalidInputException(
-          where, "model_type is " + (type == null ? "absent" : type) + "; only \"llama\" models are supported");
+          where,
+          "model_type is "
+              + (type == null ? "absent" : type)
+              + "; only \"llama\" models are supported");
     }
     for (String bias : List.of("attention_bias", "mlp_bias")) {
       if (flag(root, bias, where)) {
-        throw new InvalidInputException(where, bias + " is true; linear layers with bias are not supported");
+        throw new InvalidInputException(
+            where, bias + " is true; linear layers with bias are not supported");
       }
     }
     JsonNode activation = present(root.get("hidden_act"));
     if (activation != null && !(activation.isString() && activation.stringValue().equals("silu"))) {
-      throw new InvalidInputException(where, "hidden_act is " + activation + "; only \"silu\" is supported");
+      throw new InvalidInputException(
+          where, "hidden_act is " + activation + "; only \"silu\" is supported");
     }
     double rotary = numberOr(root, "partial_rotary_factor", 1, where);
     if (rotary != 1) {
-      throw new InvalidInputException(where, "partial_rotary_factor is " + rotary + "; only 1 is supported");
+      throw new InvalidInputException(
+          where, "partial_rotary_factor is " + rotary + "; only 1 is supported");
     }
   }
 
@@ -175,7 +199,8 @@ public final class LlamaConfigJson {
                   integer(node, "original_max_position_embeddings", where)));
       default ->
           throw new InvalidInputException(
-              where, "rope scaling of type \"" + kind + "\" is not supported; linear and llama3 are");
+              where,
+              "rope scaling of type \"" + kind + "\" is not supported; linear and llama3 are");
     };
   }
 
@@ -187,7 +212,8 @@ public final class LlamaConfigJson {
     List<Integer> ids = new ArrayList<>();
     for (JsonNode one : given.isArray() ? given : List.of(given)) {
       if (!one.isIntegralNumber() || !one.canConvertToInt()) {
-        throw new InvalidInputException(where, "eos_token_id is " + given + ", an id or a list of ids expected");
+        throw new InvalidInputException(
+            where, "eos_token_id is " + given + ", an id or a list of ids expected");
       }
       ids.add(one.intValue());
     }
@@ -197,7 +223,8 @@ public final class LlamaConfigJson {
   private static OptionalInt optionalId(JsonNode root, String name, String where) {
     JsonNode node = present(root.get(name));
     // -1 is how some writers say "none".
-    if (node == null || (node.isIntegralNumber() && node.canConvertToInt() && node.intValue() == -1)) {
+    if (node == null
+        || (node.isIntegralNumber() && node.canConvertToInt() && node.intValue() == -1)) {
       return OptionalInt.empty();
     }
     return OptionalInt.of(integer(root, name, where));

@@ -2,7 +2,10 @@ package dev.cria.llm;
 
 /** How rotary frequencies are stretched for contexts longer than the one first trained on. */
 public sealed interface RopeScaling {
-  /** Frequency of one pair after scaling, from its unscaled {@code frequency} (radians per position). */
+  /**
+   * Frequency of one pair after scaling, from its unscaled {@code frequency} (radians per
+   * position).
+   */
   double scale(double frequency);
 
   /** Every frequency divided by {@code factor}: positions are squeezed into the old range. */
@@ -19,10 +22,12 @@ public sealed interface RopeScaling {
   }
 
   /**
-   * The LLaMA 3.1 rule: wavelengths longer than {@code originalContext / lowFrequencyFactor} are divided by {@code factor},
-   * those shorter than {@code originalContext / highFrequencyFactor} are kept, those between are blended linearly.
+   * The LLaMA 3.1 rule: wavelengths longer than {@code originalContext / lowFrequencyFactor} are
+   * divided by {@code factor}, those shorter than {@code originalContext / highFrequencyFactor} are
+   * kept, those between are blended linearly.
    */
-  record Llama3(double factor, double lowFrequencyFactor, double highFrequencyFactor, int originalContext)
+  record Llama3(
+      double factor, double lowFrequencyFactor, double highFrequencyFactor, int originalContext)
       implements RopeScaling {
     /** Checks that factors are usable and in order. */
     public Llama3 {
@@ -30,7 +35,10 @@ public sealed interface RopeScaling {
       check("original_max_position_embeddings", originalContext, 1);
       if (!(lowFrequencyFactor > 0 && highFrequencyFactor > lowFrequencyFactor)) {
         throw new InvalidInputException(
-            "rope scaling", "low_freq_factor " + lowFrequencyFactor + " must be positive and below high_freq_factor "
+            "rope scaling",
+            "low_freq_factor "
+                + lowFrequencyFactor
+                + " must be positive and below high_freq_factor "
                 + highFrequencyFactor);
       }
     }
@@ -45,14 +53,16 @@ public sealed interface RopeScaling {
         return frequency;
       }
       double smooth =
-          (originalContext / wavelength - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor);
+          (originalContext / wavelength - lowFrequencyFactor)
+              / (highFrequencyFactor - lowFrequencyFactor);
       return (1 - smooth) * frequency / factor + smooth * frequency;
     }
   }
 
   private static void check(String name, double value, double least) {
     if (!(value >= least) || Double.isInfinite(value)) {
-      throw new InvalidInputException("rope scaling", name + " is " + value + ", at least " + least + " expected");
+      throw new InvalidInputException(
+          "rope scaling", name + " is " + value + ", at least " + least + " expected");
     }
   }
 }

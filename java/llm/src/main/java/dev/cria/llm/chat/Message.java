@@ -3,7 +3,8 @@ package dev.cria.llm.chat;
 /**
  * One turn of a dialogue.
  *
- * @param role {@code system}, {@code user}, {@code assistant} or another role that the template knows
+ * @param role {@code system}, {@code user}, {@code assistant} or another role that the template
+ *     knows
  * @param content the text of the turn
  */
 public record Message(String role, String content) {

@@ -3,8 +3,9 @@ package dev.cria.llm.tokenizer;
 import java.util.Arrays;
 
 /**
- * Turns ids into text one at a time. Bytes of an unfinished character are held back until it is complete; bytes that can
- * never become a character give U+FFFD, one for each maximal broken part, as {@link String} decodes them.
+ * Turns ids into text one at a time. Bytes of an unfinished character are held back until it is
+ * complete; bytes that can never become a character give U+FFFD, one for each maximal broken part,
+ * as {@link String} decodes them.
  */
 public abstract class TokenDecoder {
   private byte[] pending = new byte[16];
@@ -43,7 +44,9 @@ public abstract class TokenDecoder {
     for (int back = 1; back <= Math.min(3, count); back++) {
       int lead = pending[count - back] & 0xFF;
       if (lead >= 0xC0) {
-        boolean hopeful = back < Utf8.length(lead) && (back < 2 || Utf8.validSecond(lead, pending[count - back + 1] & 0xFF));
+        boolean hopeful =
+            back < Utf8.length(lead)
+                && (back < 2 || Utf8.validSecond(lead, pending[count - back + 1] & 0xFF));
         return hopeful ? back : 0;
       }
       if (lead < 0x80) {

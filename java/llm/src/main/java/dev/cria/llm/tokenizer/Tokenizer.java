@@ -2,11 +2,15 @@ package dev.cria.llm.tokenizer;
 
 import java.util.OptionalInt;
 
-/** Turns text into token ids and back. Implementations are immutable and may be used by any number of threads. */
+/**
+ * Turns text into token ids and back. Implementations are immutable and may be used by any number
+ * of threads.
+ */
 public interface Tokenizer {
   /**
-   * Ids of a text, without BOS or EOS. With {@code parseSpecial} the written form of a special token (for example
-   * {@code <|im_end|>}) becomes that token; without it such text is ordinary text, as data from outside should be.
+   * Ids of a text, without BOS or EOS. With {@code parseSpecial} the written form of a special
+   * token (for example {@code <|im_end|>}) becomes that token; without it such text is ordinary
+   * text, as data from outside should be.
    */
   int[] encode(String text, boolean parseSpecial);
 

@@ -19,7 +19,9 @@ final class Utf8 {
       if (!Character.isSurrogate(c)) {
         continue;
       }
-      if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
+      if (Character.isHighSurrogate(c)
+          && i + 1 < text.length()
+          && Character.isLowSurrogate(text.charAt(i + 1))) {
         i++;
         continue;
       }
@@ -34,7 +36,10 @@ final class Utf8 {
     return new String(bytes, offset, count, StandardCharsets.UTF_8);
   }
 
-  /** Length in bytes of the character that begins with {@code lead}, or 1 where nothing can begin with it. */
+  /**
+   * Length in bytes of the character that begins with {@code lead}, or 1 where nothing can begin
+   * with it.
+   */
   static int length(int lead) {
     if (lead >= 0xF5 || lead < 0xC2) {
       return 1;
@@ -42,7 +47,10 @@ final class Utf8 {
     return lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
   }
 
-  /** Whether {@code second} may follow {@code lead}; excludes overlong forms, surrogates and values past U+10FFFF. */
+  /**
+   * Whether {@code second} may follow {@code lead}; excludes overlong forms, surrogates and values
+   * past U+10FFFF.
+   */
   static boolean validSecond(int lead, int second) {
     int low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
     int high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;

@@ -1,0 +1,11 @@
+/** The cria command. */
+@org.jspecify.annotations.NullMarked
+module dev.cria.cli {
+  requires static org.jspecify;
+  requires dev.cria.llm;
+  requires info.picocli;
+  requires me.tongfei.progressbar;
+
+  opens dev.cria.cli to
+      info.picocli;
+}

@@ -1,0 +1,2 @@
+/** Entry types of Cria: devices, tensors and the scopes that own their memory. */
+package dev.cria;

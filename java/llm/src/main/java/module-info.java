@@ -1,0 +1,8 @@
+/** LLaMA models of Cria: loading, tokenizing, training, aligning, evaluating and exporting them. */
+@org.jspecify.annotations.NullMarked
+module dev.cria.llm {
+  requires static org.jspecify;
+  requires transitive dev.cria;
+  requires tools.jackson.databind;
+  requires jinjava;
+}

@@ -1,0 +1,27 @@
+# Native tests: the conformance program on the ABI, and the C examples built from an installed prefix.
+file(GLOB conformance_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/conformance/*.cpp")
+if(conformance_sources)
+  add_executable(cria_conformance ${conformance_sources})
+  target_link_libraries(cria_conformance PRIVATE cria cria_flags)
+  add_test(NAME conformance COMMAND cria_conformance)
+  set_tests_properties(conformance PROPERTIES TIMEOUT 900)
+endif()
+
+# A sanitized library needs a sanitized program around it, which a plain user's build of an example is not.
+file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/native/examples/*.c")
+if(NOT CRIA_SANITIZE)
+  foreach(example IN LISTS examples)
+    get_filename_component(name "${example}" NAME_WE)
+    foreach(way cmake pkg-config)
+      add_test(
+        NAME example_${name}_${way}
+        COMMAND
+          "${CMAKE_COMMAND}" "-DWAY=${way}" "-DEXAMPLE=${example}" "-DBUILD_DIR=${PROJECT_BINARY_DIR}"
+          "-DWORK=${PROJECT_BINARY_DIR}/examples/${name}-${way}" "-DCC=${CMAKE_C_COMPILER}"
+          "-DLIBDIR=${CMAKE_INSTALL_LIBDIR}" "-DGENERATOR=${CMAKE_GENERATOR}" -P
+          "${PROJECT_SOURCE_DIR}/native/cmake/test_example.cmake")
+      # Reported as skipped, not as passed, where there is no pkg-config.
+      set_tests_properties(example_${name}_${way} PROPERTIES TIMEOUT 300 SKIP_REGULAR_EXPRESSION "SKIP:")
+    endforeach()
+  endforeach()
+endif()
