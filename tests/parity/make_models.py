@@ -1,15 +1,17 @@
 """Makes golden/CONFIG: model (or its rule), batch, logits, loss and every gradient, without and with LoRA and NF4."""
 
 import hashlib
+import json
 import shutil
+
+import common  # first: it switches torch.compile off
+from common import CONFIGS, GOLDEN, LINEARS
 
 import bitsandbytes.functional as bnb
 import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
-
-import common
-from common import CONFIGS, GOLDEN, LINEARS
+from make_nf4 import check_tail
 
 LENGTHS = {"headwidth100": (23, 37), "grouped-tied": (19, 45)}
 SAMPLES = {"headwidth100": 4096, "grouped-tied": 1 << 62}
@@ -52,15 +54,19 @@ def write_adapter(folder, name):
     shutil.rmtree(folder, ignore_errors=True)
     lora.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    common.save_json(folder / "adapter_config.json", config | {"target_modules": LINEARS})  # PEFT writes a set
     return load_file(folder / "adapter_model.safetensors")
 
 
-def canonical(parameters, compress):
+def canonical(parameters):
     """(parameters with each linear replaced by its canonical NF4 values, bnb's packed codes and states by name)."""
     values, states = {}, {}
     for key, weight in parameters.items():
         if any(p in key for p in LINEARS):
-            packed, state = bnb.quantize_4bit(weight.bfloat16(), quant_type="nf4", compress_statistics=compress)
+            packed, state = bnb.quantize_4bit(weight.bfloat16(), quant_type="nf4", compress_statistics=True)
+            scales = bnb.quantize_4bit(weight.bfloat16(), quant_type="nf4")[1].absmax
+            check_tail(state.absmax, scales - state.offset, state.state2.code, 256, nibbles=False)
             states[key] = (packed, state)
             weight = bnb.dequantize_4bit(packed, state).float()
         values[key] = weight
@@ -85,7 +91,7 @@ def main():
         common.save_result(folder / "reference", exact, single, scalars, limit)
 
         adapter = write_adapter(folder / "adapter", name)
-        quantised, states = canonical(parameters, compress=True)
+        quantised, states = canonical(parameters)
         for result, base in (("lora", parameters), ("nf4-lora", quantised)):
             build = lambda t: adapted(common.model(name, t, base), t, state=adapter)
             exact, single, scalars = common.run_both(build, sequences)
