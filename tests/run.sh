@@ -1,0 +1,204 @@
+# The test and format commands of ./cria (sourced by it): runs every check and ends with one line of counts.
+# shellcheck shell=bash disable=SC2154 # root and log come from ./cria
+
+clang_version=19 # one version for all: formats differ between releases
+passed=0
+failed=0
+skipped=0
+
+# Prints the pinned clang tool $1, installing its package where that is allowed; fails where there is none.
+clang_tool() {
+  local tool="$1-$clang_version"
+  if ! have "$tool"; then
+    install_packages "$tool" || { apt-get update >/dev/null 2>&1 && install_packages "$tool"; } || return 1
+  fi
+  printf '%s' "$tool"
+}
+
+native_files() {
+  cd "$root" && git ls-files -co --exclude-standard -- 'native/*.h' 'native/*.c' 'native/*.cpp' 'tests/*.h' 'tests/*.cpp'
+}
+
+# report passed|failed|skipped NAME: counts a check and says so.
+report() {
+  printf '%-8s %s\n' "$1" "$2"
+  case "$1" in
+    passed) passed=$((passed + 1)) ;;
+    failed) failed=$((failed + 1)) ;;
+    skipped) skipped=$((skipped + 1)) ;;
+  esac
+}
+
+# step NAME COMMAND...: a check that passes or fails as one; its output goes to the log, and here if it fails.
+step() {
+  local name="$1" output="$root/build/step.log"
+  shift
+  if "$@" >"$output" 2>&1; then
+    report passed "$name"
+  else
+    tail -n 60 "$output"
+    report failed "$name"
+  fi
+  cat "$output" >>"$log"
+}
+
+# add_counts PASSED FAILED SKIPPED NAME: adds the tests of a suite.
+add_counts() {
+  printf '%s: %d passed, %d failed, %d skipped\n' "$4" "$1" "$2" "$3"
+  passed=$((passed + $1))
+  failed=$((failed + $2))
+  skipped=$((skipped + $3))
+}
+
+# Names the files that clang-format would change.
+unformatted() {
+  local files
+  mapfile -t files < <(native_files)
+  (cd "$root" && "$1" --dry-run "${files[@]}") 2>&1 | sed -n 's/^\([^:]*\):[0-9].*warning.*/not formatted: \1/p' |
+    sort -u | { ! grep .; }
+}
+
+check_clang_format() {
+  local tool
+  if tool="$(clang_tool clang-format)"; then
+    step "C and C++ format ($tool; ./cria format repairs it)" unformatted "$tool"
+  else
+    report skipped "C and C++ format: clang-format-$clang_version is not installed"
+  fi
+}
+
+# Static checks of one instruction-set tier: the tiers are the same sources.
+tidy() {
+  local commands="$root/build/tidy"
+  cmake -S "$root" -B "$commands" -DCRIA_TIERS=avx512bf16 >/dev/null &&
+    (cd "$root" && "run-clang-tidy-$clang_version" -quiet -p "$commands" -j "$(nproc)" \
+      -extra-arg=-Wno-unknown-warning-option "^$root/native/")
+}
+
+check_clang_tidy() {
+  if clang_tool clang-tidy >/dev/null; then
+    step "C++ static checks (clang-tidy-$clang_version)" tidy
+  else
+    report skipped "C++ static checks: clang-tidy-$clang_version is not installed"
+  fi
+}
+
+# run_conformance PROGRAM NAME: the program ends with a line "N passed, N failed, N skipped".
+run_conformance() {
+  local output="$root/build/${2// /-}.log" status=0
+  "$1" >"$output" 2>&1 || status=$?
+  local counts
+  counts="$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$output" | tail -n 1)" || true
+  if [[ -z "$counts" ]]; then
+    tail -n 40 "$output"
+    report failed "$2: no result (exit code $status)"
+    return
+  fi
+  local p f s
+  read -r p f s <<<"$(tr -dc '0-9 ' <<<"$counts")"
+  if ((f > 0 || status != 0)); then
+    grep -iE 'fail|error' "$output" | head -n 40 || true
+    ((f > 0)) || f=1
+  fi
+  add_counts "$p" "$f" "$s" "$2"
+}
+
+check_native() {
+  if ! cmake -P "$root/native/cmake/build.cmake" >>"$log" 2>&1; then
+    show_failure "the native build"
+    report failed "native build"
+    return
+  fi
+  local junit="$root/build/native/ctest.xml" name
+  rm -f "$junit"
+  (cd "$root/build/native" && ctest -E '^conformance$' --output-on-failure --output-junit "$junit") >>"$log" 2>&1 || true
+  while IFS=' ' read -r state name; do
+    case "$state" in
+      run) report passed "$name" ;;
+      fail)
+        report failed "$name"
+        grep -A 40 -F "$name" "$log" | tail -n 40
+        ;;
+      *) report skipped "$name" ;;
+    esac
+  done < <([[ -f "$junit" ]] && sed -n 's/.*<testcase name="\([^"]*\)".* status="\([a-z]*\)".*/\2 \1/p' "$junit")
+  if [[ -x "$root/build/native/cria_conformance" ]]; then
+    run_conformance "$root/build/native/cria_conformance" "native conformance"
+  fi
+}
+
+# The native tests once more, under AddressSanitizer and UndefinedBehaviorSanitizer.
+check_sanitized() {
+  if ! (cd "$root" && cmake --preset sanitize && cmake --build build/sanitize -j "$(nproc)") >>"$log" 2>&1; then
+    show_failure "the sanitized build"
+    report failed "sanitized build"
+  elif [[ -x "$root/build/sanitize/cria_conformance" ]]; then
+    run_conformance "$root/build/sanitize/cria_conformance" "sanitized conformance"
+  fi
+}
+
+# Sums the surefire reports below the root, one line per module.
+count_java() {
+  local reports module
+  for reports in "$root"/{java,tests}/*/target/surefire-reports; do
+    [[ -d "$reports" ]] || continue
+    module="${reports#"$root"/}"
+    read -r p f s < <(
+      cat "$reports"/TEST-*.xml 2>/dev/null | tr '\n' ' ' | grep -oE '<testsuite [^>]*>' |
+        awk 'function n(k) { return match($0, " " k "=\"[0-9]+\"") ? substr($0, RSTART + length(k) + 3) + 0 : 0 }
+             { t += n("tests"); f += n("failures") + n("errors"); s += n("skipped") }
+             END { print t - f - s, f + 0, s + 0 }'
+    )
+    add_counts "$p" "$f" "$s" "${module%/target*}"
+  done
+}
+
+check_java() {
+  local before=$failed output="$root/build/maven-test.log"
+  rm -rf "$root"/{java,tests}/*/target/surefire-reports
+  local status=0
+  (cd "$root" && mvn -B -ntp -Dmaven.test.failure.ignore=true "$@" verify) >"$output" 2>&1 || status=$?
+  count_java
+  if ((status != 0 || failed > before)); then
+    grep -E '^\[ERROR\]' "$output" | head -n 60
+    printf 'all of the output is in %s\n' "$output"
+    # A broken build has no failed test to count.
+    ((failed > before)) || report failed "Java build"
+  fi
+}
+
+cria_test() {
+  local slow=''
+  case "$*" in
+    '') ;;
+    --slow) slow=1 ;;
+    *) die "test: unknown argument '$*'; usage: ./cria test [--slow]" ;;
+  esac
+  need_toolchain
+  start_log
+  export CRIA_TEST_DATA="${CRIA_TEST_DATA:-$root/../shared/data}"
+  [[ -d "$CRIA_TEST_DATA" ]] || printf 'no test data in %s: tests that need it are skipped\n' "$CRIA_TEST_DATA"
+  check_clang_format
+  step "Java format (./cria format repairs it)" env -C "$root" mvn -B -ntp -q spotless:check
+  check_native
+  check_clang_tidy
+  if [[ -n "$slow" ]]; then
+    check_sanitized
+    check_java -DexcludedGroups=
+  else
+    check_java
+  fi
+  printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  ((failed == 0))
+}
+
+cria_format() {
+  (($# == 0)) || die "format takes no arguments"
+  need_toolchain
+  start_log
+  local tool files
+  maven -q spotless:apply || { show_failure "formatting Java"; exit 1; }
+  tool="$(clang_tool clang-format)" || die "C and C++ were left as they are: clang-format-$clang_version is not installed"
+  mapfile -t files < <(native_files)
+  (cd "$root" && "$tool" -i "${files[@]}")
+}
