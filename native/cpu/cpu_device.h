@@ -12,7 +12,6 @@ namespace cria::cpu {
 
 class Pool;
 
-
 struct CpuDevice : cria_device {
   explicit CpuDevice(int32_t threads);
   ~CpuDevice() override;

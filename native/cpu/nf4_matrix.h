@@ -13,12 +13,12 @@ struct cria_nf4 {
   int64_t blocks;             // ceil(n*k / block_size)
   int64_t bytes;              // counted on the device
   // All arrays 64-byte aligned.
-  uint8_t *codes;         // ceil(n*k/2): element 2j in the high nibble of byte j
-  float code_map[16];     // f32 values of the codes
-  float *scales;          // [blocks] float scales when there is no double quantisation, else null
-  uint8_t *scale_codes;   // [blocks], else null
-  float *nested_absmax;   // [ceil(blocks/nested_block_size)]
-  float *nested_map;      // [256]
+  uint8_t *codes;        // ceil(n*k/2): element 2j in the high nibble of byte j
+  float code_map[16];    // f32 values of the codes
+  float *scales;         // [blocks] float scales when there is no double quantisation, else null
+  uint8_t *scale_codes;  // [blocks], else null
+  float *nested_absmax;  // [ceil(blocks/nested_block_size)]
+  float *nested_map;     // [256]
   float nested_offset;
 };
 

@@ -68,8 +68,8 @@ enum {
 
 typedef struct cria_device cria_device; /* a place with memory that computes */
 typedef struct cria_queue cria_queue;   /* an ordered list of work on a device */
-typedef struct cria_nf4 cria_nf4;       /* a quantised matrix [N,K]; its layout belongs to the device */
-typedef struct cria_kv cria_kv;         /* keys and values of one sequence in one layer */
+typedef struct cria_nf4 cria_nf4; /* a quantised matrix [N,K]; its layout belongs to the device */
+typedef struct cria_kv cria_kv;   /* keys and values of one sequence in one layer */
 
 /* ------------------------------------------------------------------ library, devices, memory */
 
@@ -101,9 +101,11 @@ CRIA_API cria_status cria_device_open(const char *name, int32_t threads, cria_de
  * alive the call fails with CRIA_INVALID_ARGUMENT, says how many bytes, and the device stays open. NULL is legal. */
 CRIA_API cria_status cria_device_close(cria_device *device);
 
-CRIA_API const char *cria_device_name(const cria_device *device);   /* "cpu" */
-CRIA_API const char *cria_device_isa(const cria_device *device);    /* active tier, e.g. "avx512bf16" */
-CRIA_API int32_t cria_device_threads(const cria_device *device);    /* worker threads, caller included */
+CRIA_API const char *cria_device_name(const cria_device *device); /* "cpu" */
+CRIA_API const char *cria_device_isa(
+    const cria_device *device); /* active tier, e.g. "avx512bf16" */
+CRIA_API int32_t
+cria_device_threads(const cria_device *device); /* worker threads, caller included */
 
 /* Bytes now held by callers (cria_alloc, NF4 matrices, caches), the most ever held, and the bytes of
  * scratch memory that the device keeps for its own kernels. Any pointer may be NULL. */
@@ -126,7 +128,8 @@ CRIA_API cria_status cria_queue_synchronize(cria_queue *queue);
 
 /* Copies bytes from host to device, device to host (returns when done), device to device. */
 CRIA_API cria_status cria_upload(cria_queue *queue, int64_t bytes, const void *host, void *device);
-CRIA_API cria_status cria_download(cria_queue *queue, int64_t bytes, const void *device, void *host);
+CRIA_API cria_status cria_download(cria_queue *queue, int64_t bytes, const void *device,
+                                   void *host);
 CRIA_API cria_status cria_copy(cria_queue *queue, int64_t bytes, const void *from, void *to);
 
 /* ------------------------------------------------------------------ NF4 matrices
@@ -154,14 +157,15 @@ CRIA_API cria_status cria_nf4_quantize(cria_queue *queue, int64_t n, int64_t k, 
  * The parts are kept as given: cria_nf4_export returns them bit for bit.
  */
 CRIA_API cria_status cria_nf4_import(cria_queue *queue, int64_t n, int64_t k, int64_t block_size,
-                                     const uint8_t *codes, const float *code_map, const float *absmax,
-                                     const uint8_t *absmax_codes, int64_t nested_block_size,
-                                     const float *nested_absmax, const float *nested_map,
-                                     float nested_offset, cria_nf4 **matrix);
+                                     const uint8_t *codes, const float *code_map,
+                                     const float *absmax, const uint8_t *absmax_codes,
+                                     int64_t nested_block_size, const float *nested_absmax,
+                                     const float *nested_map, float nested_offset,
+                                     cria_nf4 **matrix);
 
 /* Shape and format. Any pointer may be NULL. nested_block_size is 0 without double quantisation. */
-CRIA_API cria_status cria_nf4_info(const cria_nf4 *matrix, int64_t *n, int64_t *k, int64_t *block_size,
-                                   int64_t *nested_block_size, int64_t *bytes);
+CRIA_API cria_status cria_nf4_info(const cria_nf4 *matrix, int64_t *n, int64_t *k,
+                                   int64_t *block_size, int64_t *nested_block_size, int64_t *bytes);
 
 /* Copies the parts to host memory, shapes as in cria_nf4_import; a NULL pointer skips that part.
  * absmax gives the float scales of each block (reconstructed when double-quantised). */
@@ -198,44 +202,47 @@ CRIA_API cria_status cria_nf4_free(cria_nf4 *matrix); /* NULL is legal */
  *   dw += dy^T x               [N,K] float32, dense weights only, NULL: not wanted
  * x is read only for da and dw, t only for db; either may be NULL when not needed.
  */
-CRIA_API cria_status cria_nf4_linear(cria_queue *queue, const cria_nf4 *w, int64_t m, const float *x,
-                                     int64_t rank, const float *a, const float *b, float scale,
-                                     float dropout, uint64_t key, float *t, float *y);
-CRIA_API cria_status cria_nf4_linear_bwd(cria_queue *queue, const cria_nf4 *w, int64_t m, const float *x,
-                                         int64_t rank, const float *a, const float *b, float scale,
-                                         float dropout, uint64_t key, const float *t, const float *dy,
-                                         int32_t accumulate_dx, float *dx, float *da, float *db);
+CRIA_API cria_status cria_nf4_linear(cria_queue *queue, const cria_nf4 *w, int64_t m,
+                                     const float *x, int64_t rank, const float *a, const float *b,
+                                     float scale, float dropout, uint64_t key, float *t, float *y);
+CRIA_API cria_status cria_nf4_linear_bwd(cria_queue *queue, const cria_nf4 *w, int64_t m,
+                                         const float *x, int64_t rank, const float *a,
+                                         const float *b, float scale, float dropout, uint64_t key,
+                                         const float *t, const float *dy, int32_t accumulate_dx,
+                                         float *dx, float *da, float *db);
 /* w [N,K] of dtype f32 or bf16. */
-CRIA_API cria_status cria_linear(cria_queue *queue, int64_t m, int64_t n, int64_t k, cria_dtype dtype,
-                                 const void *w, const float *x, int64_t rank, const float *a,
-                                 const float *b, float scale, float dropout, uint64_t key, float *t,
-                                 float *y);
-CRIA_API cria_status cria_linear_bwd(cria_queue *queue, int64_t m, int64_t n, int64_t k, cria_dtype dtype,
-                                     const void *w, const float *x, int64_t rank, const float *a,
-                                     const float *b, float scale, float dropout, uint64_t key,
-                                     const float *t, const float *dy, int32_t accumulate_dx, float *dx,
-                                     float *dw, float *da, float *db);
+CRIA_API cria_status cria_linear(cria_queue *queue, int64_t m, int64_t n, int64_t k,
+                                 cria_dtype dtype, const void *w, const float *x, int64_t rank,
+                                 const float *a, const float *b, float scale, float dropout,
+                                 uint64_t key, float *t, float *y);
+CRIA_API cria_status cria_linear_bwd(cria_queue *queue, int64_t m, int64_t n, int64_t k,
+                                     cria_dtype dtype, const void *w, const float *x, int64_t rank,
+                                     const float *a, const float *b, float scale, float dropout,
+                                     uint64_t key, const float *t, const float *dy,
+                                     int32_t accumulate_dx, float *dx, float *dw, float *da,
+                                     float *db);
 
 /* c[i] = alpha * op(a[i]) op(b[i]) for i < batch, += when accumulate is 1. op(a) [M,K]: a is [M,K], or
  * [K,M] when transpose_a; op(b) [K,N]: b is [K,N], or [N,K] when transpose_b. float32 throughout. */
 CRIA_API cria_status cria_matmul(cria_queue *queue, int64_t batch, int64_t m, int64_t n, int64_t k,
-                                 int32_t transpose_a, int32_t transpose_b, float alpha, const float *a,
-                                 const float *b, int32_t accumulate, float *c);
+                                 int32_t transpose_a, int32_t transpose_b, float alpha,
+                                 const float *a, const float *b, int32_t accumulate, float *c);
 
 /* ------------------------------------------------------------------ transformer operations */
 
 /* out[t] = table[ids[t]]: table [V,C] of dtype f32 or bf16, ids int32 [T], out float [T,C].
  * Errors: an id outside [0,V), with its place and value. */
-CRIA_API cria_status cria_embedding(cria_queue *queue, int64_t t, int64_t v, int64_t c, cria_dtype dtype,
-                                    const void *table, const int32_t *ids, float *out);
+CRIA_API cria_status cria_embedding(cria_queue *queue, int64_t t, int64_t v, int64_t c,
+                                    cria_dtype dtype, const void *table, const int32_t *ids,
+                                    float *out);
 /* dtable[ids[t]] += dout[t], float [V,C], in the order of t. */
 CRIA_API cria_status cria_embedding_bwd(cria_queue *queue, int64_t t, int64_t v, int64_t c,
                                         const int32_t *ids, const float *dout, float *dtable);
 
 /* y = gain * x * r, r = 1 / sqrt(mean(x^2) + eps) per row. x, y [T,C], gain float [C], inv_rms [T] out
  * (NULL: not wanted). Source: Zhang & Sennrich 2019. */
-CRIA_API cria_status cria_rmsnorm(cria_queue *queue, int64_t t, int64_t c, float eps, const float *x,
-                                  const float *gain, float *y, float *inv_rms);
+CRIA_API cria_status cria_rmsnorm(cria_queue *queue, int64_t t, int64_t c, float eps,
+                                  const float *x, const float *gain, float *y, float *inv_rms);
 /* dx overwritten, or += when accumulate_dx is 1 (then it may hold the gradient of the residual branch);
  * dgain [C] += , NULL: not wanted. */
 CRIA_API cria_status cria_rmsnorm_bwd(cria_queue *queue, int64_t t, int64_t c, const float *x,
@@ -262,38 +269,42 @@ CRIA_API cria_status cria_rope(cria_queue *queue, int64_t t, int64_t heads, int6
  *              no sequence get zeros (lse -inf).
  * Source: FlashAttention-2 (Dao 2023). Errors: ranges outside [0,T), overlap.
  */
-CRIA_API cria_status cria_attention(cria_queue *queue, int64_t t, int64_t heads, int64_t kv_heads, int64_t d,
-                                    int64_t sequence_count, const int32_t *sequences, float scale,
-                                    const float *q, const float *k, const float *v, float *out,
-                                    float *lse);
+CRIA_API cria_status cria_attention(cria_queue *queue, int64_t t, int64_t heads, int64_t kv_heads,
+                                    int64_t d, int64_t sequence_count, const int32_t *sequences,
+                                    float scale, const float *q, const float *k, const float *v,
+                                    float *out, float *lse);
 /* dq [T,H*D], dk, dv [T,G*D] overwritten. */
-CRIA_API cria_status cria_attention_bwd(cria_queue *queue, int64_t t, int64_t heads, int64_t kv_heads,
-                                        int64_t d, int64_t sequence_count, const int32_t *sequences,
-                                        float scale, const float *q, const float *k, const float *v,
-                                        const float *out, const float *lse, const float *dout, float *dq,
-                                        float *dk, float *dv);
+CRIA_API cria_status cria_attention_bwd(cria_queue *queue, int64_t t, int64_t heads,
+                                        int64_t kv_heads, int64_t d, int64_t sequence_count,
+                                        const int32_t *sequences, float scale, const float *q,
+                                        const float *k, const float *v, const float *out,
+                                        const float *lse, const float *dout, float *dq, float *dk,
+                                        float *dv);
 
 /* A cache of keys and values of one sequence: capacity rows of kv_heads*d, stored as dtype f32 or bf16. */
-CRIA_API cria_status cria_kv_create(cria_device *device, int64_t capacity, int64_t kv_heads, int64_t d,
-                                    cria_dtype dtype, cria_kv **cache);
+CRIA_API cria_status cria_kv_create(cria_device *device, int64_t capacity, int64_t kv_heads,
+                                    int64_t d, cria_dtype dtype, cria_kv **cache);
 CRIA_API cria_status cria_kv_free(cria_kv *cache); /* NULL is legal */
 /* Appends k, v [T, G*D]. Errors: full (capacity, length and T named). */
 CRIA_API cria_status cria_kv_append(cria_queue *queue, cria_kv *cache, int64_t t, const float *k,
                                     const float *v);
 CRIA_API cria_status cria_kv_length(const cria_kv *cache, int64_t *length);
-CRIA_API cria_status cria_kv_truncate(cria_kv *cache, int64_t length); /* length <= present length */
+CRIA_API cria_status cria_kv_truncate(cria_kv *cache,
+                                      int64_t length); /* length <= present length */
 /* Attention of the last T rows appended: row i of q [T, H*D] sees the first length - T + i + 1 rows. */
-CRIA_API cria_status cria_kv_attention(cria_queue *queue, const cria_kv *cache, int64_t t, int64_t heads,
-                                       float scale, const float *q, float *out);
+CRIA_API cria_status cria_kv_attention(cria_queue *queue, const cria_kv *cache, int64_t t,
+                                       int64_t heads, float scale, const float *q, float *out);
 
 /* y = silu(gate) * up over n elements, silu(z) = z / (1 + exp(-z)). Source: Shazeer 2020. */
-CRIA_API cria_status cria_swiglu(cria_queue *queue, int64_t n, const float *gate, const float *up, float *y);
+CRIA_API cria_status cria_swiglu(cria_queue *queue, int64_t n, const float *gate, const float *up,
+                                 float *y);
 /* In place allowed: dgate = gate, dup = up, or dy = either. */
-CRIA_API cria_status cria_swiglu_bwd(cria_queue *queue, int64_t n, const float *gate, const float *up,
-                                     const float *dy, float *dgate, float *dup);
+CRIA_API cria_status cria_swiglu_bwd(cria_queue *queue, int64_t n, const float *gate,
+                                     const float *up, const float *dy, float *dgate, float *dup);
 
 /* y = a + b over n elements; in place allowed. */
-CRIA_API cria_status cria_add(cria_queue *queue, int64_t n, const float *a, const float *b, float *y);
+CRIA_API cria_status cria_add(cria_queue *queue, int64_t n, const float *a, const float *b,
+                              float *y);
 
 /* ------------------------------------------------------------------ losses
  * Logits z = h W^T, h [T,C], head W [V,C] of dtype f32 or bf16, are made in chunks of rows and never
@@ -310,8 +321,8 @@ CRIA_API cria_status cria_add(cria_queue *queue, int64_t n, const float *a, cons
 CRIA_API cria_status cria_linear_cross_entropy(cria_queue *queue, int64_t t, int64_t c, int64_t v,
                                                cria_dtype dtype, const void *w, const float *h,
                                                const int32_t *labels, const float *weights,
-                                               float grad_scale, double *loss_sum, float *losses, float *dh,
-                                               float *dw);
+                                               float grad_scale, double *loss_sum, float *losses,
+                                               float *dh, float *dw);
 
 /*
  * Log-probability of the label and entropy of each labelled row (0 on ignored rows):
@@ -345,15 +356,17 @@ enum {
  * label_smoothing in [0, 0.5), sigmoid only. Source: Rafailov et al. 2023, Azar et al. 2023, Zhao et al. 2023.
  */
 CRIA_API cria_status cria_dpo_loss(cria_queue *queue, int64_t n, cria_pair_loss kind, float beta,
-                                   float label_smoothing, const float *chosen, const float *rejected,
-                                   const float *ref_chosen, const float *ref_rejected,
-                                   const int32_t *len_chosen, const int32_t *len_rejected, float *loss,
-                                   float *grad_chosen, float *grad_rejected);
+                                   float label_smoothing, const float *chosen,
+                                   const float *rejected, const float *ref_chosen,
+                                   const float *ref_rejected, const int32_t *len_chosen,
+                                   const int32_t *len_rejected, float *loss, float *grad_chosen,
+                                   float *grad_rejected);
 /* Bradley-Terry: loss = -log s(chosen - rejected - margin) + center (chosen + rejected)^2, margin float [n]
  * or NULL for 0. Gradients as above. Source: Ouyang et al. 2022. */
-CRIA_API cria_status cria_reward_pair_loss(cria_queue *queue, int64_t n, float center, const float *chosen,
-                                           const float *rejected, const float *margin, float *loss,
-                                           float *grad_chosen, float *grad_rejected);
+CRIA_API cria_status cria_reward_pair_loss(cria_queue *queue, int64_t n, float center,
+                                           const float *chosen, const float *rejected,
+                                           const float *margin, float *loss, float *grad_chosen,
+                                           float *grad_rejected);
 
 /* ------------------------------------------------------------------ optimisers */
 
@@ -363,18 +376,20 @@ CRIA_API cria_status cria_reward_pair_loss(cria_queue *queue, int64_t n, float c
  *   p -= lr/(1-b1^step) * m / (sqrt(v)/sqrt(1-b2^step) + eps)
  * p float32 (the master copy); bf16 (NULL: not wanted) receives p rounded to bf16. step counts from 1.
  */
-CRIA_API cria_status cria_adamw(cria_queue *queue, int64_t n, float *p, void *bf16, const float *grad,
-                                float grad_scale, float lr, float beta1, float beta2, float eps,
-                                float decay, int64_t step, float *m, float *v);
+CRIA_API cria_status cria_adamw(cria_queue *queue, int64_t n, float *p, void *bf16,
+                                const float *grad, float grad_scale, float lr, float beta1,
+                                float beta2, float eps, float decay, int64_t step, float *m,
+                                float *v);
 /*
  * The same with moments of 8 bits, in blocks of 256: m_codes by the signed, v_codes by the unsigned
  * dynamic map (uint8 [n]), m_absmax, v_absmax float [ceil(n/256)]. A fresh state is all zero bytes.
  * Source: Dettmers et al. 2022.
  */
-CRIA_API cria_status cria_adamw8(cria_queue *queue, int64_t n, float *p, void *bf16, const float *grad,
-                                 float grad_scale, float lr, float beta1, float beta2, float eps,
-                                 float decay, int64_t step, uint8_t *m_codes, float *m_absmax,
-                                 uint8_t *v_codes, float *v_absmax);
+CRIA_API cria_status cria_adamw8(cria_queue *queue, int64_t n, float *p, void *bf16,
+                                 const float *grad, float grad_scale, float lr, float beta1,
+                                 float beta2, float eps, float decay, int64_t step,
+                                 uint8_t *m_codes, float *m_absmax, uint8_t *v_codes,
+                                 float *v_absmax);
 /* *sum = sum x_i^2 in float64, fixed order; host memory. Not finite when an element is not. */
 CRIA_API cria_status cria_sum_squares(cria_queue *queue, int64_t n, const float *x, double *sum);
 
@@ -382,11 +397,11 @@ CRIA_API cria_status cria_sum_squares(cria_queue *queue, int64_t n, const float 
 
 CRIA_API cria_status cria_fill(cria_queue *queue, int64_t n, float value, float *x);
 /* to = from converted, dtypes f32, bf16, f16 (source only); rounds to nearest even. */
-CRIA_API cria_status cria_cast(cria_queue *queue, int64_t n, cria_dtype from_dtype, const void *from,
-                               cria_dtype to_dtype, void *to);
+CRIA_API cria_status cria_cast(cria_queue *queue, int64_t n, cria_dtype from_dtype,
+                               const void *from, cria_dtype to_dtype, void *to);
 /* y = alpha x + beta y; beta 0 does not read y. */
-CRIA_API cria_status cria_axpby(cria_queue *queue, int64_t n, float alpha, const float *x, float beta,
-                                float *y);
+CRIA_API cria_status cria_axpby(cria_queue *queue, int64_t n, float alpha, const float *x,
+                                float beta, float *y);
 
 typedef int32_t cria_unary_op;
 enum {
@@ -403,7 +418,8 @@ enum {
   CRIA_ABS = 10
 };
 /* y = op(x) over n elements; in place allowed. */
-CRIA_API cria_status cria_unary(cria_queue *queue, cria_unary_op op, int64_t n, const float *x, float *y);
+CRIA_API cria_status cria_unary(cria_queue *queue, cria_unary_op op, int64_t n, const float *x,
+                                float *y);
 /* dx = dy * op'(x), given x and y = op(x); overwritten; in place allowed (dx = dy). */
 CRIA_API cria_status cria_unary_bwd(cria_queue *queue, cria_unary_op op, int64_t n, const float *x,
                                     const float *y, const float *dy, float *dx);
@@ -412,9 +428,9 @@ typedef int32_t cria_binary_op;
 enum { CRIA_ADD = 0, CRIA_SUB = 1, CRIA_MUL = 2, CRIA_DIV = 3, CRIA_MAX = 4, CRIA_MIN = 5 };
 /* y = a op b with broadcasting: dims int64 [rank], rank 0..8, of y (dense); strides of a and b in elements,
  * 0 repeats an axis. dims and strides: host memory. */
-CRIA_API cria_status cria_binary(cria_queue *queue, cria_binary_op op, int32_t rank, const int64_t *dims,
-                                 const float *a, const int64_t *a_strides, const float *b,
-                                 const int64_t *b_strides, float *y);
+CRIA_API cria_status cria_binary(cria_queue *queue, cria_binary_op op, int32_t rank,
+                                 const int64_t *dims, const float *a, const int64_t *a_strides,
+                                 const float *b, const int64_t *b_strides, float *y);
 
 typedef int32_t cria_reduce_op;
 enum { CRIA_REDUCE_SUM = 0, CRIA_REDUCE_MEAN = 1, CRIA_REDUCE_MAX = 2 };
@@ -442,8 +458,8 @@ CRIA_API cria_status cria_scale_rows(cria_queue *queue, int64_t rows, int64_t co
 CRIA_API cria_status cria_segment_sum(cria_queue *queue, int64_t segments, const int32_t *offsets,
                                       const float *x, float *y);
 /* x[i] = y[s] for i in [offsets[s], offsets[s+1]): the backward pass of the sum. */
-CRIA_API cria_status cria_segment_broadcast(cria_queue *queue, int64_t segments, const int32_t *offsets,
-                                            const float *y, float *x);
+CRIA_API cria_status cria_segment_broadcast(cria_queue *queue, int64_t segments,
+                                            const int32_t *offsets, const float *y, float *x);
 /* y[i0,i1,..] = x at strides: dims int64 [rank] of the copied box, rank 0..8, strides in elements of element_bytes
  * (1, 2 or 4). Transposes, slices, expansions. dims and strides: host memory. */
 CRIA_API cria_status cria_copy_strided(cria_queue *queue, int32_t element_bytes, int32_t rank,
@@ -452,8 +468,8 @@ CRIA_API cria_status cria_copy_strided(cria_queue *queue, int32_t element_bytes,
 
 /* Random numbers from a counter: element i depends on (key, i) only. Uniform in [low, high), or normal
  * by Box-Muller. dtype f32 or bf16. */
-CRIA_API cria_status cria_random_uniform(cria_queue *queue, int64_t n, uint64_t key, float low, float high,
-                                         cria_dtype dtype, void *x);
+CRIA_API cria_status cria_random_uniform(cria_queue *queue, int64_t n, uint64_t key, float low,
+                                         float high, cria_dtype dtype, void *x);
 CRIA_API cria_status cria_random_normal(cria_queue *queue, int64_t n, uint64_t key, float mean,
                                         float deviation, cria_dtype dtype, void *x);
 
