@@ -5,4 +5,9 @@ module dev.cria.llm {
   requires transitive dev.cria;
   requires tools.jackson.databind;
   requires jinjava;
+
+  exports dev.cria.llm;
+  exports dev.cria.llm.chat;
+  exports dev.cria.llm.data;
+  exports dev.cria.llm.tokenizer;
 }
