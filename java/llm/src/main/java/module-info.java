@@ -3,7 +3,7 @@
 module dev.cria.llm {
   requires static org.jspecify;
   requires transitive dev.cria;
-  requires tools.jackson.databind;
+  requires transitive tools.jackson.databind;
   requires jinjava;
 
   exports dev.cria.llm;
