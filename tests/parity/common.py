@@ -201,6 +201,13 @@ def save_result(path, exact, single, scalars, limit=1 << 62):
     save_json(pathlib.Path(str(path) + ".json"), {"versions": versions(), **scalars, "tensors": records})
 
 
+def tidy_adapter(folder):
+    """Makes what PEFT wrote the same on every run: it stores the target modules as a set."""
+    (folder / "README.md").unlink(missing_ok=True)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    save_json(folder / "adapter_config.json", config | {"target_modules": LINEARS})
+
+
 def run_both(build, sequences):
     """Runs build(dtype) in float64 and float32 on the batch: (exact tensors, float32 tensors, scalars)."""
     results = {}

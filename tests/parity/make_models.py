@@ -1,7 +1,6 @@
 """Makes golden/CONFIG: model (or its rule), batch, logits, loss and every gradient, without and with LoRA and NF4."""
 
 import hashlib
-import json
 import shutil
 
 import common  # first: it switches torch.compile off
@@ -53,9 +52,7 @@ def write_adapter(folder, name):
                 parameter.copy_(0.05 * torch.randn(parameter.shape, generator=random))
     shutil.rmtree(folder, ignore_errors=True)
     lora.save_pretrained(folder)
-    (folder / "README.md").unlink(missing_ok=True)
-    config = json.loads((folder / "adapter_config.json").read_text())
-    common.save_json(folder / "adapter_config.json", config | {"target_modules": LINEARS})  # PEFT writes a set
+    common.tidy_adapter(folder)
     return load_file(folder / "adapter_model.safetensors")
 
 
