@@ -23,9 +23,11 @@ struct MemoryAccount {
   std::atomic<int64_t> peak{0};
   std::atomic<int64_t> limit{0};
   std::atomic<int64_t> scratch{0};
+  std::atomic<int64_t> objects{0};  // reservations and queues that are alive
 
-  void reserve(const char *operation, int64_t bytes);  // throws CRIA_OUT_OF_MEMORY over the limit
-  void release(int64_t bytes) { live -= bytes; }
+  // Books one object of `bytes`; throws CRIA_OUT_OF_MEMORY over the limit. One release with the same bytes ends it.
+  void reserve(const char *operation, int64_t bytes);
+  void release(int64_t bytes);
 };
 
 }  // namespace cria
@@ -39,6 +41,14 @@ struct cria_device {
   virtual ~cria_device() = default;
 };
 
+// Every handle of a device (cria_queue, cria_nf4, cria_kv) begins with a pointer to its device.
 struct cria_queue {
   cria_device *device;
 };
+
+namespace cria {
+
+// Opens "cpu" with that many threads (0: as many as the process may use).
+cria_device *open_cpu_device(int32_t threads);
+
+}  // namespace cria
