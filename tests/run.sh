@@ -106,8 +106,8 @@ run_conformance() {
 check_native() {
   if ! cmake -P "$root/native/cmake/build.cmake" >>"$log" 2>&1; then
     show_failure "the native build"
-    report failed "native build"
-    return
+    report failed "native build; what needs it was not run"
+    return 1
   fi
   local junit="$root/build/native/ctest.xml" name
   rm -f "$junit"
@@ -125,6 +125,7 @@ check_native() {
   if [[ -x "$root/build/native/cria_conformance" ]]; then
     run_conformance "$root/build/native/cria_conformance" "native conformance"
   fi
+  return 0
 }
 
 # The native tests once more, under AddressSanitizer and UndefinedBehaviorSanitizer.
@@ -160,7 +161,7 @@ check_java() {
   (cd "$root" && mvn -B -ntp -Dmaven.test.failure.ignore=true "$@" verify) >"$output" 2>&1 || status=$?
   count_java
   if ((status != 0 || failed > before)); then
-    grep -E '^\[ERROR\]' "$output" | head -n 60
+    errors_of "$output" || true
     printf 'all of the output is in %s\n' "$output"
     # A broken build has no failed test to count.
     ((failed > before)) || report failed "Java build"
@@ -172,7 +173,7 @@ cria_test() {
   case "$*" in
     '') ;;
     --slow) slow=1 ;;
-    *) die "test: unknown argument '$*'; usage: ./cria test [--slow]" ;;
+    *) usage_error "test: unknown argument '$*'; usage: ./cria test [--slow]" ;;
   esac
   need_toolchain
   start_log
@@ -180,20 +181,21 @@ cria_test() {
   [[ -d "$CRIA_TEST_DATA" ]] || printf 'no test data in %s: tests that need it are skipped\n' "$CRIA_TEST_DATA"
   check_clang_format
   step "Java format (./cria format repairs it)" env -C "$root" mvn -B -ntp -q spotless:check
-  check_native
-  check_clang_tidy
-  if [[ -n "$slow" ]]; then
-    check_sanitized
-    check_java -DexcludedGroups=
-  else
-    check_java
+  if check_native; then
+    check_clang_tidy
+    if [[ -n "$slow" ]]; then
+      check_sanitized
+      check_java -DexcludedGroups=
+    else
+      check_java
+    fi
   fi
   printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
   ((failed == 0))
 }
 
 cria_format() {
-  (($# == 0)) || die "format takes no arguments"
+  (($# == 0)) || usage_error "format takes no arguments"
   need_toolchain
   start_log
   local tool files
