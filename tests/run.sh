@@ -72,7 +72,7 @@ tidy() {
   local commands="$root/build/tidy"
   cmake -S "$root" -B "$commands" -DCRIA_TIERS=avx512bf16 >/dev/null &&
     (cd "$root" && "run-clang-tidy-$clang_version" -quiet -p "$commands" -j "$(nproc)" \
-      -extra-arg=-Wno-unknown-warning-option "^$root/native/")
+      -extra-arg=-Wno-unknown-warning-option "^$root/native/" 2>/dev/null) | { ! grep -A 3 -E 'error:'; }
 }
 
 check_clang_tidy() {

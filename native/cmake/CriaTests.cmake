@@ -1,10 +1,17 @@
-# Native tests: the conformance program on the ABI, and the C examples built from an installed prefix.
+# Native tests: the conformance program on the ABI, the library's exports, and the C examples built from an installed prefix.
 file(GLOB conformance_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/conformance/*.cpp")
 if(conformance_sources)
   add_executable(cria_conformance ${conformance_sources})
   target_link_libraries(cria_conformance PRIVATE cria cria_flags)
   add_test(NAME conformance COMMAND cria_conformance)
   set_tests_properties(conformance PROPERTIES TIMEOUT 900)
+endif()
+
+if(NOT CRIA_SANITIZE)
+  add_test(
+    NAME library_exports
+    COMMAND "${CMAKE_COMMAND}" "-DLIBRARY=$<TARGET_FILE:cria>" "-DHEADER=${PROJECT_SOURCE_DIR}/native/include/cria.h"
+            "-DNM=${CMAKE_NM}" "-DREADELF=${CMAKE_READELF}" -P "${PROJECT_SOURCE_DIR}/native/cmake/test_library.cmake")
 endif()
 
 # A sanitized library needs a sanitized program around it, which a plain user's build of an example is not.
