@@ -10,6 +10,7 @@ target_compile_options(
             $<$<BOOL:${CRIA_WERROR}>:-Werror>
             # GCC 12 reports its own AVX-512 headers here (undefined vectors on purpose).
             $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
+            $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>
             -fvisibility=hidden
             $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>
             # Results must not depend on what the compiler fuses: fused multiply-adds are written as intrinsics.
