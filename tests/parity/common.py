@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 
 os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # plain kernels: a compiler may contract a*b+c
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -177,9 +178,14 @@ def sample(tensor, stride, limit):
     return tensor if stride == 0 else tensor.flatten()[::stride][:limit]
 
 
+def compact(text):
+    """Puts lists of plain numbers on one line."""
+    return re.sub(r"\[\n\s*([-+.\deE,\s]*?)\s*\]", lambda m: "[" + re.sub(r"\s+", " ", m.group(1)) + "]", text)
+
+
 def save_json(path, value):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=True) + "\n")
+    path.write_text(compact(json.dumps(value, indent=1, ensure_ascii=True)) + "\n")
 
 
 def save_result(path, exact, single, scalars, limit=1 << 62):
