@@ -16,7 +16,7 @@ void check_head(const Arguments &check, int64_t t, int64_t c, int64_t v, cria_dt
 }
 
 void check_adamw(const Arguments &check, int64_t n, const float *p, const float *grad,
-                 float grad_scale, float lr, float beta1, float beta2, float eps, float decay,
+                 float grad_scale, float lr, double beta1, double beta2, float eps, float decay,
                  int64_t step) {
   check.pointer("p", p, check.count({check.size("n", n)}));
   check.pointer("grad", grad, n);
@@ -117,8 +117,8 @@ cria_status cria_reward_pair_loss(cria_queue *queue, int64_t n, float center, co
 }
 
 cria_status cria_adamw(cria_queue *queue, int64_t n, float *p, void *bf16, const float *grad,
-                       float grad_scale, float lr, float beta1, float beta2, float eps, float decay,
-                       int64_t step, float *m, float *v) {
+                       float grad_scale, float lr, double beta1, double beta2, float eps,
+                       float decay, int64_t step, float *m, float *v) {
   return guarded("adamw", [&](const Arguments &check) -> cria_status {
     const DeviceTable &table = check.queue(queue);
     check_adamw(check, n, p, grad, grad_scale, lr, beta1, beta2, eps, decay, step);
@@ -130,7 +130,7 @@ cria_status cria_adamw(cria_queue *queue, int64_t n, float *p, void *bf16, const
 }
 
 cria_status cria_adamw8(cria_queue *queue, int64_t n, float *p, void *bf16, const float *grad,
-                        float grad_scale, float lr, float beta1, float beta2, float eps,
+                        float grad_scale, float lr, double beta1, double beta2, float eps,
                         float decay, int64_t step, uint8_t *m_codes, float *m_absmax,
                         uint8_t *v_codes, float *v_absmax) {
   return guarded("adamw8", [&](const Arguments &check) -> cria_status {

@@ -375,10 +375,11 @@ CRIA_API cria_status cria_reward_pair_loss(cria_queue *queue, int64_t n, float c
  *   p *= 1 - lr*decay;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2
  *   p -= lr/(1-b1^step) * m / (sqrt(v)/sqrt(1-b2^step) + eps)
  * p float32 (the master copy); bf16 (NULL: not wanted) receives p rounded to bf16. step counts from 1.
+ * The betas are float64 because 1 - 0.999f is wrong in the fifth digit.
  */
 CRIA_API cria_status cria_adamw(cria_queue *queue, int64_t n, float *p, void *bf16,
-                                const float *grad, float grad_scale, float lr, float beta1,
-                                float beta2, float eps, float decay, int64_t step, float *m,
+                                const float *grad, float grad_scale, float lr, double beta1,
+                                double beta2, float eps, float decay, int64_t step, float *m,
                                 float *v);
 /*
  * The same with moments of 8 bits, in blocks of 256: m_codes by the signed, v_codes by the unsigned
@@ -386,8 +387,8 @@ CRIA_API cria_status cria_adamw(cria_queue *queue, int64_t n, float *p, void *bf
  * Source: Dettmers et al. 2022.
  */
 CRIA_API cria_status cria_adamw8(cria_queue *queue, int64_t n, float *p, void *bf16,
-                                 const float *grad, float grad_scale, float lr, float beta1,
-                                 float beta2, float eps, float decay, int64_t step,
+                                 const float *grad, float grad_scale, float lr, double beta1,
+                                 double beta2, float eps, float decay, int64_t step,
                                  uint8_t *m_codes, float *m_absmax, uint8_t *v_codes,
                                  float *v_absmax);
 /* *sum = sum x_i^2 in float64, fixed order; host memory. Not finite when an element is not. */
