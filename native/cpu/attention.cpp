@@ -12,7 +12,7 @@ cria_status attention(cria_queue *queue, int64_t t, int64_t heads, int64_t kv_he
                       int64_t sequence_count, const int32_t *sequences, float scale, const float *q,
                       const float *k, const float *v, float *out, float *lse) {
   CpuDevice &device = device_of(queue);
-  const AttentionKernels &kernels = attention_kernels_for(device.tier);
+  const AttentionKernels &kernels = attention_kernels(device.tier);
   const AttentionShape shape{t, heads, kv_heads, d};
   const AttentionPlan plan("attention", t, sequence_count, sequences, shape.group);
   fill_gaps(plan, heads * d, 0, out);

@@ -157,7 +157,7 @@ cria_status attention_bwd(cria_queue *queue, int64_t t, int64_t heads, int64_t k
                           const float *q, const float *k, const float *v, const float *out,
                           const float *lse, const float *dout, float *dq, float *dk, float *dv) {
   CpuDevice &device = device_of(queue);
-  const AttentionKernels &kernels = attention_kernels_for(device.tier);
+  const AttentionKernels &kernels = attention_kernels(device.tier);
   const AttentionShape shape{t, heads, kv_heads, d};
   const AttentionPlan plan("attention_bwd", t, sequence_count, sequences, shape.group);
   fill_gaps(plan, heads * d, 0, dq);

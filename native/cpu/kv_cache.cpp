@@ -222,7 +222,7 @@ cria_status kv_attention(cria_queue *queue, const cria_kv *cache, int64_t t, int
   if (t == 0) return CRIA_OK;
   CpuDevice &device = device_of(queue);
   const Call call{
-      *cache, attention_kernels_for(device.tier), t, heads, heads / cache->kv_heads, scale, q, out};
+      *cache, attention_kernels(device.tier), t, heads, heads / cache->kv_heads, scale, q, out};
   if (t * call.group <= kTileRows && cache->length > kChunkKeys) {
     key_chunks(device, call);
   } else {

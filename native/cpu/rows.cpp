@@ -25,7 +25,7 @@ int64_t rows_per_task(int64_t width) {
 cria_status rmsnorm(cria_queue *queue, int64_t t, int64_t c, float eps, const float *x,
                     const float *gain, float *y, float *inv_rms) {
   CpuDevice &device = device_of(queue);
-  const RowKernels &kernels = row_kernels_for(device.tier);
+  const RowKernels &kernels = row_kernels(device.tier);
   if (c == 0) return CRIA_OK;
   device.parallel_range(t, rows_per_task(c), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
@@ -40,7 +40,7 @@ cria_status rmsnorm_bwd(cria_queue *queue, int64_t t, int64_t c, const float *x,
                         const float *inv_rms, const float *dy, int32_t accumulate_dx, float *dx,
                         float *dgain) {
   CpuDevice &device = device_of(queue);
-  const RowKernels &kernels = row_kernels_for(device.tier);
+  const RowKernels &kernels = row_kernels(device.tier);
   if (t == 0 || c == 0) return CRIA_OK;
   // Each block of rows sums its dgain into a row of `partial`; the blocks are then added in order.
   const int64_t blocks = divide_up(t, kGradientRows);
@@ -67,7 +67,7 @@ cria_status rmsnorm_bwd(cria_queue *queue, int64_t t, int64_t c, const float *x,
 cria_status rope(cria_queue *queue, int64_t t, int64_t heads, int64_t d, const int32_t *positions,
                  const float *inv_freq, int32_t inverse, const float *x, float *y) {
   CpuDevice &device = device_of(queue);
-  const RowKernels &kernels = row_kernels_for(device.tier);
+  const RowKernels &kernels = row_kernels(device.tier);
   const int64_t width = heads * d, half = d / 2;
   if (width == 0) return CRIA_OK;
   device.parallel_range(t, rows_per_task(width), [&](int64_t begin, int64_t end) {
@@ -88,7 +88,7 @@ cria_status rope(cria_queue *queue, int64_t t, int64_t heads, int64_t d, const i
 
 cria_status swiglu(cria_queue *queue, int64_t n, const float *gate, const float *up, float *y) {
   CpuDevice &device = device_of(queue);
-  const RowKernels &kernels = row_kernels_for(device.tier);
+  const RowKernels &kernels = row_kernels(device.tier);
   device.parallel_range(n, kElements, [&](int64_t begin, int64_t end) {
     kernels.swiglu(end - begin, gate + begin, up + begin, y + begin);
   });
@@ -98,7 +98,7 @@ cria_status swiglu(cria_queue *queue, int64_t n, const float *gate, const float 
 cria_status swiglu_bwd(cria_queue *queue, int64_t n, const float *gate, const float *up,
                        const float *dy, float *dgate, float *dup) {
   CpuDevice &device = device_of(queue);
-  const RowKernels &kernels = row_kernels_for(device.tier);
+  const RowKernels &kernels = row_kernels(device.tier);
   device.parallel_range(n, kElements, [&](int64_t begin, int64_t end) {
     kernels.swiglu_bwd(end - begin, gate + begin, up + begin, dy + begin, dgate + begin,
                        dup + begin);

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "cpu/kernels/select.h"
+#include "cpu/kernels/by_tier.h"
 
 namespace cria::cpu {
 
@@ -37,6 +37,6 @@ struct AttentionKernels {
   float (*dot)(int64_t n, const float *x, const float *y);
 };
 
-CRIA_KERNEL_TABLE(AttentionKernels, attention_kernels)
+CRIA_TIER_TABLE(AttentionKernels, attention_kernels)
 
 }  // namespace cria::cpu

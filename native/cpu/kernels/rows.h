@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "cpu/kernels/select.h"
+#include "cpu/kernels/by_tier.h"
 
 namespace cria::cpu {
 
@@ -22,6 +22,6 @@ struct RowKernels {
                      float *dup);
 };
 
-CRIA_KERNEL_TABLE(RowKernels, row_kernels)
+CRIA_TIER_TABLE(RowKernels, row_kernels)
 
 }  // namespace cria::cpu
