@@ -9,5 +9,7 @@ module dev.cria.llm {
   exports dev.cria.llm;
   exports dev.cria.llm.chat;
   exports dev.cria.llm.data;
+  exports dev.cria.llm.gguf;
+  exports dev.cria.llm.llama2c;
   exports dev.cria.llm.tokenizer;
 }

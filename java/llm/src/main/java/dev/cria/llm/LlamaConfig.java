@@ -1,6 +1,8 @@
 package dev.cria.llm;
 
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -100,6 +102,29 @@ public record LlamaConfig(
     long attention = 2L * hidden * queryDim() + 2L * hidden * kvDim();
     long perLayer = attention + 3L * hidden * intermediate + 2L * hidden;
     return layers * perLayer + (long) vocab * hidden * (tied ? 1 : 2) + hidden;
+  }
+
+  /** Names and shapes of all tensors of a Hugging Face folder, in the order of the forward pass. */
+  public Map<String, long[]> tensorShapes() {
+    Map<String, long[]> shapes = new LinkedHashMap<>();
+    shapes.put("model.embed_tokens.weight", new long[] {vocab, hidden});
+    for (int layer = 0; layer < layers; layer++) {
+      String prefix = "model.layers." + layer + ".";
+      shapes.put(prefix + "input_layernorm.weight", new long[] {hidden});
+      shapes.put(prefix + "self_attn.q_proj.weight", new long[] {queryDim(), hidden});
+      shapes.put(prefix + "self_attn.k_proj.weight", new long[] {kvDim(), hidden});
+      shapes.put(prefix + "self_attn.v_proj.weight", new long[] {kvDim(), hidden});
+      shapes.put(prefix + "self_attn.o_proj.weight", new long[] {hidden, queryDim()});
+      shapes.put(prefix + "post_attention_layernorm.weight", new long[] {hidden});
+      shapes.put(prefix + "mlp.gate_proj.weight", new long[] {intermediate, hidden});
+      shapes.put(prefix + "mlp.up_proj.weight", new long[] {intermediate, hidden});
+      shapes.put(prefix + "mlp.down_proj.weight", new long[] {hidden, intermediate});
+    }
+    shapes.put("model.norm.weight", new long[] {hidden});
+    if (!tied) {
+      shapes.put("lm_head.weight", new long[] {vocab, hidden});
+    }
+    return shapes;
   }
 
   private static void positive(String name, int value, int most) {

@@ -16,15 +16,24 @@ public final class TestData {
     return path;
   }
 
+  /** A file of the repository. */
+  public static Path repository(String name) {
+    return repository().resolve(name);
+  }
+
   private static Path root() {
     String given = System.getenv("CRIA_TEST_DATA");
     if (given != null && !given.isEmpty()) {
       return Path.of(given);
     }
+    return repository().resolveSibling("shared").resolve("data");
+  }
+
+  private static Path repository() {
     Path at = Path.of("").toAbsolutePath();
     while (at.getParent() != null && !Files.isRegularFile(at.resolve("CMakeLists.txt"))) {
       at = at.getParent();
     }
-    return at.resolveSibling("shared").resolve("data");
+    return at;
   }
 }
