@@ -4,6 +4,7 @@ import dev.cria.llm.InvalidInputException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
@@ -25,7 +26,7 @@ public final class SentencePieceTokenizer implements Tokenizer {
 
   private final SentencePieceModel model;
   private final AddedTokens added;
-  private final boolean addsBos;
+  private final SpecialIds special;
   private final Prefix prefix;
   private final int size;
   private final SentencePieceNormalizer normalizer;
@@ -35,6 +36,7 @@ public final class SentencePieceTokenizer implements Tokenizer {
   private final int[] byteIds = new int[256];
   private final @Nullable BpeMerges merges;
   private final byte[][] bytes;
+  private final Optional<byte[]> json;
 
   /**
    * A tokenizer on a model.
@@ -43,18 +45,23 @@ public final class SentencePieceTokenizer implements Tokenizer {
    * @param addsBos whether texts begin with BOS
    */
   public SentencePieceTokenizer(SentencePieceModel model, List<AddedToken> added, boolean addsBos) {
-    this(model, added, addsBos, Prefix.EVERY, null);
+    this(model, added, declared(model, addsBos), Prefix.EVERY, null, Optional.empty());
   }
 
-  /** With merge rules of its own instead of those that follow from the scores. */
+  /**
+   * With merge rules of its own instead of those that follow from the scores, read from {@code
+   * json}.
+   */
   SentencePieceTokenizer(
       SentencePieceModel model,
       List<AddedToken> added,
-      boolean addsBos,
+      SpecialIds special,
       Prefix prefix,
-      @Nullable BpeMerges own) {
+      @Nullable BpeMerges own,
+      Optional<byte[]> json) {
+    this.json = json;
     this.model = model;
-    this.addsBos = addsBos && model.trainer().bosId() >= 0;
+    this.special = special;
     this.prefix = prefix;
     this.added = new AddedTokens(withControls(model, added));
     this.size = sizeWith(model.pieces().size(), this.added.all());
@@ -87,9 +94,9 @@ public final class SentencePieceTokenizer implements Tokenizer {
     return added.all();
   }
 
-  /** Which stretches get a dummy prefix. */
-  Prefix prefix() {
-    return prefix;
+  /** The {@code tokenizer.json} this was read from, if it was. */
+  Optional<byte[]> json() {
+    return json;
   }
 
   @Override
@@ -130,20 +137,18 @@ public final class SentencePieceTokenizer implements Tokenizer {
 
       @Override
       protected byte[] bytesOf(int id) {
-        boolean plain = !isSpecial(id);
-        boolean strip = start && plain && dropsSpace;
-        start = plain ? false : prefix != Prefix.FIRST_WITHOUT || start;
-        if (!plain && skipSpecial && id != model.trainer().unkId()) {
-          return new byte[0];
-        }
-        if (id == model.trainer().unkId() && skipSpecial) {
-          start = false;
-          return Utf8.encode(" \u2047 ");
+        if (isSpecial(id)) {
+          boolean unknown = id == model.trainer().unkId();
+          start = unknown ? false : prefix != Prefix.FIRST_WITHOUT || start;
+          return !skipSpecial ? bytes[id] : unknown ? Utf8.encode(" \u2047 ") : new byte[0];
         }
         byte[] text = bytes[id];
-        return strip && text.length > 0 && text[0] == ' '
-            ? Arrays.copyOfRange(text, 1, text.length)
-            : text;
+        boolean strip = start && dropsSpace && text.length > 0 && text[0] == ' ';
+        byte[] rest = strip ? Arrays.copyOfRange(text, 1, text.length) : text;
+        // Where runs of spaces mean nothing, all that stand at the start go; else the one that was
+        // put there.
+        start &= n.removeExtraWhitespaces() && rest.length == 0;
+        return rest;
       }
     };
   }
@@ -155,27 +160,27 @@ public final class SentencePieceTokenizer implements Tokenizer {
 
   @Override
   public OptionalInt bosId() {
-    return optional(model.trainer().bosId());
+    return special.bos();
   }
 
   @Override
   public OptionalInt eosId() {
-    return optional(model.trainer().eosId());
+    return special.eos();
   }
 
   @Override
   public OptionalInt unkId() {
-    return optional(model.trainer().unkId());
+    return special.unk();
   }
 
   @Override
   public OptionalInt padId() {
-    return optional(model.trainer().padId());
+    return special.pad();
   }
 
   @Override
   public boolean addsBos() {
-    return addsBos;
+    return special.addsBos() && special.bos().isPresent();
   }
 
   @Override
@@ -325,6 +330,16 @@ public final class SentencePieceTokenizer implements Tokenizer {
       }
     }
     return size;
+  }
+
+  private static SpecialIds declared(SentencePieceModel model, boolean addsBos) {
+    SentencePieceModel.Trainer t = model.trainer();
+    return new SpecialIds(
+        optional(t.bosId()),
+        optional(t.eosId()),
+        optional(t.unkId()),
+        optional(t.padId()),
+        addsBos);
   }
 
   private static OptionalInt optional(int id) {
