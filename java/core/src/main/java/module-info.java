@@ -1,6 +1,10 @@
 /** Tensors, autograd, layers and optimisers of Cria, over the native library libcria. */
 @org.jspecify.annotations.NullMarked
 module dev.cria {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
   requires tools.jackson.core;
+
+  exports dev.cria;
+  exports dev.cria.autograd;
+  exports dev.cria.nn;
 }

@@ -1,0 +1,2 @@
+/** Recording of operations and their gradients. */
+package dev.cria.autograd;

@@ -1,0 +1,2 @@
+/** Bindings of libcria; not exported. */
+package dev.cria.internal;

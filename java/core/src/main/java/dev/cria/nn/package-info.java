@@ -1,0 +1,2 @@
+/** Parameters, weight matrices, caches and sampling. */
+package dev.cria.nn;
