@@ -91,6 +91,7 @@ run_conformance() {
   counts="$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$output" | tail -n 1)" || true
   if [[ -z "$counts" ]]; then
     tail -n 40 "$output"
+    printf '\n' # the last line of a program that crashed may be cut
     report failed "$2: no result (exit code $status)"
     return
   fi

@@ -3,6 +3,7 @@
 
 #include <cstdarg>
 #include <cstdlib>
+#include <exception>
 
 namespace conformance {
 
@@ -166,7 +167,11 @@ void run_on(const char *device_name, const char *tier, const std::string &filter
     context.name = test.name;
     int64_t before = context.failures, checks = context.checks, live = 0, after = 0;
     cria_device_memory(context.device, &live, nullptr, nullptr);
-    test.run(context);
+    try {
+      test.run(context);
+    } catch (const std::exception &e) {
+      context.fail("the case ended early: %s", e.what());
+    }
     cria_device_memory(context.device, &after, nullptr, nullptr);
     if (after != live) context.fail("leaves %lld bytes behind", static_cast<long long>(after - live));
     if (context.checks == checks) context.fail("made no check");

@@ -37,7 +37,7 @@ struct Parts {
 };
 
 Parts exported(Context &context, const cria_nf4 *w) {
-  int64_t n, k, block, nested, bytes;
+  int64_t n = 0, k = 0, block = 1, nested = 0, bytes = 0;
   context.ok(cria_nf4_info(w, &n, &k, &block, &nested, &bytes), "nf4_info");
   int64_t blocks = (n * k + block - 1) / block;
   Parts p;

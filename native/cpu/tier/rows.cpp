@@ -1,48 +1,32 @@
 // rows.cpp: the vector loops of RMSNorm, RoPE and SwiGLU, once per instruction-set tier.
 #include "cpu/kernels/rows.h"
 
-#include <cmath>
-
-#include "cpu/tier/vec.h"
+#include "cpu/tier/simd.h"
 
 namespace cria::cpu::CRIA_TIER_NS {
 namespace {
 
-// body(i, load, store) over [0, n): whole vectors first, then one partial vector.
-template <class Body>
-inline void each_vector(int64_t n, const Body &body) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) body(i, vload, vstore);
-  if (int64_t rest = n - i) {
-    body(
-        i, [rest](const float *p) { return vload_part(p, rest); },
-        [rest](float *p, Vec x) { vstore_part(p, x, rest); });
-  }
-}
-
-// The sum over [0, n) of term(i, load), in four interleaved partial vectors and then a fixed tree. Lanes beyond n load
-// as zero, so a term must be zero there.
+// The sum over [0, n) of what term(sum, i, lanes) adds, in four interleaved vectors and then a fixed tree. Lanes beyond
+// n load as zero, so a term must be zero there.
 template <class Term>
 inline float sum_terms(int64_t n, const Term &term) {
-  Vec sum[4] = {vset(0), vset(0), vset(0), vset(0)};
+  vf sum[4] = {};
   int64_t i = 0;
-  for (; i + 4 * kLanes <= n; i += 4 * kLanes)
-    for (int64_t j = 0; j < 4; j++) sum[j] = term(sum[j], i + j * kLanes, vload);
-  for (int64_t j = 0; i + kLanes <= n; i += kLanes, j++) sum[j] = term(sum[j], i, vload);
-  if (int64_t rest = n - i)
-    sum[3] = term(sum[3], i, [rest](const float *p) { return vload_part(p, rest); });
-  return vsum(vadd(vadd(sum[0], sum[1]), vadd(sum[2], sum[3])));
+  for (; i + 4 * W <= n; i += 4 * W)
+    for (int64_t j = 0; j < 4; j++) sum[j] = term(sum[j], i + j * W, W);
+  for (int64_t j = 0; i + W <= n; i += W, j++) sum[j] = term(sum[j], i, W);
+  if (i < n) sum[3] = term(sum[3], i, n - i);
+  return reduce_add((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
 float rmsnorm(int64_t c, float eps, const float *x, const float *gain, float *y) {
-  const float squares = sum_terms(c, [x](Vec sum, int64_t i, auto load) {
-    const Vec xi = load(x + i);
-    return vfma(xi, xi, sum);
+  const float squares = sum_terms(c, [x](vf sum, int64_t i, int64_t lanes) {
+    const vf xi = load(x + i, lanes);
+    return fma(xi, xi, sum);
   });
-  const float inv_rms = (float)(1.0 / std::sqrt((double)squares / (double)c + (double)eps));
-  const Vec r = vset(inv_rms);
-  each_vector(c, [=](int64_t i, auto load, auto store) {
-    store(y + i, vmul(load(gain + i), vmul(load(x + i), r)));
+  const float inv_rms = (float)(1.0 / __builtin_sqrt((double)squares / (double)c + (double)eps));
+  for_vectors(c, [=](int64_t i, int64_t lanes) {
+    store(y + i, load(gain + i, lanes) * (load(x + i, lanes) * inv_rms), lanes);
   });
   return inv_rms;
 }
@@ -50,69 +34,62 @@ float rmsnorm(int64_t c, float eps, const float *x, const float *gain, float *y)
 // With g = gain * dy: dx = r g - x r^3 mean(g x).
 void rmsnorm_bwd(int64_t c, const float *x, const float *gain, float inv_rms, const float *dy,
                  int32_t accumulate, float *dx, float *dgain) {
-  const float dot = sum_terms(c, [=](Vec sum, int64_t i, auto load) {
-    return vfma(vmul(load(gain + i), load(dy + i)), load(x + i), sum);
+  const float dot = sum_terms(c, [=](vf sum, int64_t i, int64_t lanes) {
+    return fma(load(gain + i, lanes) * load(dy + i, lanes), load(x + i, lanes), sum);
   });
   const double r3 = (double)inv_rms * inv_rms * inv_rms;
-  const Vec r = vset(inv_rms), minus_mean = vset((float)(-r3 * dot / (double)c));
-  each_vector(c, [=](int64_t i, auto load, auto store) {
-    const Vec xi = load(x + i), dyi = load(dy + i);
-    const Vec base = accumulate ? load(dx + i) : vset(0);
-    if (dgain) store(dgain + i, vfma(vmul(xi, r), dyi, load(dgain + i)));
-    store(dx + i, vadd(base, vfma(minus_mean, xi, vmul(r, vmul(load(gain + i), dyi)))));
+  const vf minus_mean = set((float)(-r3 * dot / (double)c));
+  for_vectors(c, [=](int64_t i, int64_t lanes) {
+    const vf xi = load(x + i, lanes), dyi = load(dy + i, lanes);
+    const vf base = accumulate ? load(dx + i, lanes) : set(0);
+    if (dgain) store(dgain + i, fma(xi * inv_rms, dyi, load(dgain + i, lanes)), lanes);
+    store(dx + i, base + fma(minus_mean, xi, inv_rms * (load(gain + i, lanes) * dyi)), lanes);
   });
 }
 
 void add_to(int64_t n, const float *x, float *sum) {
-  each_vector(n, [=](int64_t i, auto load, auto store) {
-    store(sum + i, vadd(load(sum + i), load(x + i)));
+  for_vectors(n, [=](int64_t i, int64_t lanes) {
+    store(sum + i, load(sum + i, lanes) + load(x + i, lanes), lanes);
   });
 }
 
 void rope(int64_t heads, int64_t half, const float *cosine, const float *sine, float sign,
           const float *x, float *y) {
-  const Vec turn = vset(sign);
   for (int64_t h = 0; h < heads; h++, x += 2 * half, y += 2 * half) {
-    each_vector(half, [=](int64_t i, auto load, auto store) {
-      const Vec a = load(x + i), b = load(x + half + i);
-      const Vec c = load(cosine + i), s = vmul(turn, load(sine + i));
-      store(y + i, vsub(vmul(a, c), vmul(b, s)));
-      store(y + half + i, vfma(b, c, vmul(a, s)));
+    for_vectors(half, [=](int64_t i, int64_t lanes) {
+      const vf a = load(x + i, lanes), b = load(x + half + i, lanes);
+      const vf c = load(cosine + i, lanes), s = sign * load(sine + i, lanes);
+      store(y + i, fma(a, c, -(b * s)), lanes);
+      store(y + half + i, fma(b, c, a * s), lanes);
     });
   }
 }
 
 struct Sigmoid {
-  Vec value, complement;  // s and 1 - s, both to full relative precision
+  vf value, complement;  // s and 1 - s, both to full relative precision
 };
 
-// From exp(-|z|), which never overflows.
-inline Sigmoid sigmoid(Vec z) {
-  // log2(e) in two parts: the product's rounding error would otherwise grow with |z|.
-  const Vec a = vmax(vset(-88), vsub(vset(0), vabs(z)));
-  const Vec high = vmul(a, vset(1.44269502f));
-  const Vec low = vfma(a, vset(1.92596299e-8f), vfma(a, vset(1.44269502f), vsub(vset(0), high)));
-  const Vec e = vmul(vexp2(high), vfma(low, vset(0.693147181f), vset(1)));
-  const Vec big = vdiv(vset(1), vadd(vset(1), e));
-  const Vec small = vmul(e, big);
-  return {vselect_negative(z, small, big), vselect_negative(z, big, small)};
+inline Sigmoid sigmoid_pair(vf z) {
+  const vf e = exp(-abs(z));
+  const vf large = 1.0f / (e + 1.0f), small = e * large;
+  return {z < 0.0f ? small : large, z < 0.0f ? large : small};
 }
 
 void swiglu(int64_t n, const float *gate, const float *up, float *y) {
-  each_vector(n, [=](int64_t i, auto load, auto store) {
-    const Vec z = load(gate + i);
-    store(y + i, vmul(vmul(z, sigmoid(z).value), load(up + i)));
+  for_vectors(n, [=](int64_t i, int64_t lanes) {
+    const vf z = load(gate + i, lanes);
+    store(y + i, z * sigmoid(z) * load(up + i, lanes), lanes);
   });
 }
 
 // silu'(z) = s (1 + z (1 - s)).
 void swiglu_bwd(int64_t n, const float *gate, const float *up, const float *dy, float *dgate,
                 float *dup) {
-  each_vector(n, [=](int64_t i, auto load, auto store) {
-    const Vec z = load(gate + i), u = load(up + i), d = load(dy + i);
-    const Sigmoid s = sigmoid(z);
-    store(dgate + i, vmul(vmul(d, u), vmul(s.value, vfma(z, s.complement, vset(1)))));
-    store(dup + i, vmul(d, vmul(z, s.value)));
+  for_vectors(n, [=](int64_t i, int64_t lanes) {
+    const vf z = load(gate + i, lanes), u = load(up + i, lanes), g = load(dy + i, lanes);
+    const Sigmoid s = sigmoid_pair(z);
+    store(dgate + i, g * u * (s.value * fma(z, s.complement, set(1))), lanes);
+    store(dup + i, g * (z * s.value), lanes);
   });
 }
 

@@ -1,0 +1,64 @@
+// gemv.cpp: streams the rows of a weight once past a few rows of activations.
+#include "cpu/gemm/gemv.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "cpu/gemm/pack.h"
+
+namespace cria::cpu {
+namespace {
+
+constexpr int64_t kMostRows = 8;
+constexpr int64_t kLeastDepth = 64;  // below this, summing the lanes costs more than the products
+constexpr int64_t kChunk = 2048;  // weights decoded at a time; they stay in the first-level cache
+constexpr int64_t kTaskWeights = 1 << 16;
+
+}  // namespace
+
+bool gemv_serves(int64_t m, const Term &term) {
+  return m <= kMostRows && term.k >= kLeastDepth && term.b.by_columns && !term.a.transposed &&
+         !term.dropout.active();
+}
+
+void gemv(CpuDevice &device, const GemmKernels &kernels, int64_t m, int64_t n, const Term &term,
+          bool as_bf16, bool add, float *c, int64_t ldc) {
+  const void *rows = term.a.data;
+  int64_t ld = term.a.ld;
+  std::optional<ScratchBlock> copy;
+  if (needs_pack(term.a, as_bf16)) {
+    ld = packed_ld(term.k, as_bf16);
+    copy.emplace(device, m * ld * (as_bf16 ? 2 : 4));
+    pack_a(kernels, term.a, term.k, as_bf16, 0, m, copy->as<void>());
+    rows = copy->as<void>();
+  }
+  const RowReader reader(kernels, term.b, as_bf16);
+  const int height = static_cast<int>(m);
+  device.parallel_range(
+      n, std::max<int64_t>(1, kTaskWeights / term.k), [&](int64_t begin, int64_t end) {
+        alignas(64) float buffer[kChunk];
+        for (int64_t j = begin; j < end; ++j) {
+          float sums[kMostRows] = {};
+          for (int64_t k = 0; k < term.k; k += kChunk) {
+            const int64_t depth = std::min(kChunk, term.k - k);
+            const void *weights = reader.read(j, k, depth, buffer);
+            float part[kMostRows];
+            if (as_bf16) {
+              kernels.dot_bf16(depth, static_cast<const uint16_t *>(weights), height,
+                               static_cast<const uint16_t *>(rows) + k, ld, part);
+            } else {
+              kernels.dot_f32(depth, static_cast<const float *>(weights), height,
+                              static_cast<const float *>(rows) + k, ld, part);
+            }
+            for (int i = 0; i < height; ++i) sums[i] += part[i];
+          }
+          for (int i = 0; i < height; ++i) {
+            const float value = term.alpha * sums[i];
+            float &out = c[i * ldc + j];
+            out = add ? out + value : value;
+          }
+        }
+      });
+}
+
+}  // namespace cria::cpu

@@ -1,0 +1,64 @@
+// kernels.h: the inner routines of the matrix multiplication, which exist once per instruction-set tier.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/tier.h"
+
+namespace cria::cpu {
+
+// Tile sizes and routines of one tier. A panel of B holds nr columns: [k][nr] floats, or [k/2][nr] pairs
+// (k, k+1) of bf16. Sources have the alignment of their elements only; panels are 64-byte aligned.
+struct GemmKernels {
+  int mr, nr;       // rows and columns of a tile
+  int64_t kc_f32;   // most reduction steps per pass over C, multiples of 64
+  int64_t kc_bf16;  // 0 when the tier does not multiply bf16
+
+  // c[i][j] = (add ? c[i][j] : 0) + alpha * sum_k a[i*lda + k] * b[k][j] for i < m <= mr, j < n <= nr. The bits
+  // of a row do not depend on m.
+  void (*tile_f32)(int64_t k, const float *a, int64_t lda, const float *b, int m, int n,
+                   float alpha, bool add, float *c, int64_t ldc);
+  // The same for a in bf16 and b in pairs; rows of a hold 2*pairs values. Null without bf16.
+  void (*tile_bf16)(int64_t pairs, const uint16_t *a, int64_t lda, const uint16_t *b, int m, int n,
+                    float alpha, bool add, float *c, int64_t ldc);
+
+  // to[c*ldt + r] = from[r*ldf + c] for 32-bit words.
+  void (*transpose)(int64_t rows, int64_t columns, const void *from, int64_t ldf, void *to,
+                    int64_t ldt);
+  // to[p*ldt + c] = the pair (from[2p][c], from[2p+1][c]); a missing last row counts as zero.
+  void (*interleave)(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, uint32_t *to,
+                     int64_t ldt);
+  void (*to_bf16)(int64_t n, const float *from, uint16_t *to);  // rounds to nearest even
+  void (*from_bf16)(int64_t n, const uint16_t *from, float *to);
+  // Canonical values bf16(map[code] * scale) of n weights, n and run multiples of 32, one scale per run.
+  void (*nf4_to_bf16)(int64_t n, int64_t run, const uint8_t *codes, const float *map,
+                      const float *scales, uint16_t *to);
+  void (*nf4_to_f32)(int64_t n, int64_t run, const uint8_t *codes, const float *map,
+                     const float *scales, float *to);
+  // to[j] = keep(first + j) ? from[j] * scale : 0, with the hash of cria.h. In place allowed.
+  void (*dropout)(int64_t n, uint64_t key, uint64_t first, uint32_t threshold, float scale,
+                  const float *from, float *to);
+
+  // out[i] = sum_k x[i*ldx + k] * w[k] for i < m. The bits of a row do not depend on m. dot_bf16 may be null.
+  void (*dot_f32)(int64_t k, const float *w, int m, const float *x, int64_t ldx, float *out);
+  void (*dot_bf16)(int64_t k, const uint16_t *w, int m, const uint16_t *x, int64_t ldx, float *out);
+};
+
+namespace portable {
+extern const GemmKernels gemm_kernels;
+}
+#if CRIA_TIER_COUNT > 1
+namespace avx2 {
+extern const GemmKernels gemm_kernels;
+}
+namespace avx512 {
+extern const GemmKernels gemm_kernels;
+}
+namespace avx512bf16 {
+extern const GemmKernels gemm_kernels;
+}
+#endif
+
+const GemmKernels &gemm_kernels(Tier tier);
+
+}  // namespace cria::cpu

@@ -1,0 +1,128 @@
+// pack.cpp: copies of A for the tiles and packed strips of B.
+#include "cpu/gemm/pack.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace cria::cpu {
+namespace {
+
+constexpr int64_t kRowChunk = 256;  // steps of k that are staged and transposed together
+constexpr int64_t kRowGroup = 16;   // rows of a transposition
+
+int64_t round_up(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
+
+void drop(const GemmKernels &kernels, const Dropout &dropout, int64_t n, int64_t first,
+          const float *from, float *to) {
+  kernels.dropout(n, dropout.key, static_cast<uint64_t>(first), dropout.threshold, dropout.scale,
+                  from, to);
+}
+
+// Weights are rows [N,K]; their k steps become rows of the panel by transposition. Pairs of bf16 move as one word.
+void pack_columns(const GemmKernels &kernels, const RowReader &reader, bool as_bf16, int64_t k0,
+                  int64_t k, int64_t n0, int64_t n, uint32_t *panel) {
+  const int64_t per_word = as_bf16 ? 2 : 1;
+  alignas(64) uint32_t stage[kRowGroup * kRowChunk];
+  for (int64_t row = 0; row < n; row += kRowGroup) {
+    const int64_t rows = std::min(kRowGroup, n - row);
+    for (int64_t at = 0; at < k; at += kRowChunk) {
+      const int64_t length = std::min(kRowChunk, k - at);
+      int64_t ld = kRowChunk;
+      const void *source = reader.read_rows(n0 + row, rows, k0 + at, length, stage, &ld);
+      if (as_bf16 && (length % 2 || ld % 2 || reinterpret_cast<uintptr_t>(source) % 4)) {
+        // Words must be whole and aligned.
+        auto *halves = reinterpret_cast<uint16_t *>(stage);
+        for (int64_t i = 0; i < rows; ++i) {
+          std::memmove(halves + i * kRowChunk, static_cast<const uint16_t *>(source) + i * ld,
+                       length * 2);
+          if (length % 2) halves[i * kRowChunk + length] = 0;
+        }
+        source = stage;
+        ld = kRowChunk;
+      }
+      kernels.transpose(rows, (length + per_word - 1) / per_word, source, ld / per_word,
+                        panel + at / per_word * kernels.nr + row, kernels.nr);
+    }
+  }
+}
+
+}  // namespace
+
+Dropout::Dropout(float p, uint64_t mask_key)
+    : key(mask_key),
+      threshold(static_cast<uint32_t>(static_cast<double>(p) * 4294967296.0)),
+      scale(1 / (1 - p)) {}
+
+bool needs_pack(const MatrixA &a, bool as_bf16) {
+  return as_bf16 || a.transposed || a.dropout.active();
+}
+
+int64_t packed_ld(int64_t k, bool as_bf16) {
+  const int64_t line = as_bf16 ? 32 : 16;
+  int64_t ld = round_up(k, line);
+  // Rows a multiple of 4 KiB apart would compete for the same cache sets.
+  return ld % (64 * line) == 0 ? ld + line : ld;
+}
+
+void pack_a(const GemmKernels &kernels, const MatrixA &a, int64_t k, bool as_bf16, int64_t row,
+            int64_t rows, void *to) {
+  const int64_t ld = packed_ld(k, as_bf16);
+  if (a.transposed) {
+    kernels.transpose(k, rows, a.data + row, a.ld, to, ld);
+    return;
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    const float *source = a.data + (row + i) * a.ld;
+    if (!as_bf16) {
+      drop(kernels, a.dropout, k, (row + i) * k, source, static_cast<float *>(to) + i * ld);
+      continue;
+    }
+    uint16_t *target = static_cast<uint16_t *>(to) + i * ld;
+    kernels.to_bf16(k, source, target);
+    std::fill(target + k, target + ld, static_cast<uint16_t>(0));
+  }
+}
+
+void pack_b(const GemmKernels &kernels, const MatrixB &b, bool as_bf16, int64_t k0, int64_t k,
+            int64_t n0, int64_t n, void *panels) {
+  const RowReader reader(kernels, b, as_bf16);
+  const int64_t nr = kernels.nr;
+  const int64_t steps = as_bf16 ? (k + 1) / 2 : k;  // words per column
+  auto *words = static_cast<uint32_t *>(panels);
+  // Tiles read whole vectors, at most 16 columns.
+  if (n % 16 != 0) std::memset(words + n / nr * nr * steps, 0, nr * steps * sizeof *words);
+  if (b.by_columns) {
+    for (int64_t column = 0; column < n; column += nr) {
+      pack_columns(kernels, reader, as_bf16, k0, k, n0 + column, std::min(nr, n - column),
+                   words + column * steps);
+    }
+    return;
+  }
+  constexpr int64_t kRows = 32;
+  alignas(64) uint32_t stage[kRows * kStrip];
+  for (int64_t row = 0; row < k; row += kRows) {
+    const int64_t rows = std::min(kRows, k - row);
+    int64_t ld = kStrip;
+    const void *source = reader.read_rows(k0 + row, rows, n0, n, stage, &ld);
+    for (int64_t column = 0; column < n; column += nr) {
+      const int64_t width = std::min(nr, n - column);
+      uint32_t *panel = words + column * steps;
+      if (as_bf16) {
+        kernels.interleave(rows, width, static_cast<const uint16_t *>(source) + column, ld,
+                           panel + row / 2 * nr, nr);
+        continue;
+      }
+      for (int64_t i = 0; i < rows; ++i) {
+        auto *from = static_cast<const float *>(source) + i * ld + column;
+        auto *to = reinterpret_cast<float *>(panel + (row + i) * nr);
+        if (b.dropout.active()) {
+          drop(kernels, b.dropout, width, (k0 + row + i) * b.ld + n0 + column, from, to);
+        } else {
+          std::memcpy(to, from, width * sizeof(float));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace cria::cpu

@@ -1,0 +1,50 @@
+// pack.h: brings operands of a product into the form that the tiles read.
+#pragma once
+
+#include "cpu/gemm/gemm.h"
+#include "cpu/gemm/kernels.h"
+
+namespace cria::cpu {
+
+// Columns of B packed together; a multiple of nr of every tier, and the smallest usual NF4 block.
+constexpr int64_t kStrip = 64;
+
+// Rows of A as the tiles read them: float or bf16, k contiguous. May point into the source.
+struct RowsA {
+  const void *data;
+  int64_t ld;
+};
+
+// Whether rows of A must be copied into scratch first (bf16 conversion, transposition, dropout).
+bool needs_pack(const MatrixA &a, bool as_bf16);
+// Row length of the copy, in elements.
+int64_t packed_ld(int64_t k, bool as_bf16);
+// Copies rows [row, row+rows) of A [.,K] to `to`.
+void pack_a(const GemmKernels &kernels, const MatrixA &a, int64_t k, bool as_bf16, int64_t row,
+            int64_t rows, void *to);
+
+// Packs k steps from k0 of columns [n0, n0+n) of B, n <= kStrip, into panels of nr columns, zeros behind the last
+// column and the last odd k. Panel p starts at p * nr * k elements (k rounded up to even for bf16).
+void pack_b(const GemmKernels &kernels, const MatrixB &b, bool as_bf16, int64_t k0, int64_t k,
+            int64_t n0, int64_t n, void *panels);
+
+// Reads rows of a stored matrix (a weight [N,K] whatever the product) as float32 or bf16.
+class RowReader {
+ public:
+  RowReader(const GemmKernels &kernels, const MatrixB &b, bool as_bf16);
+  // Elements [first, first+n) of a row: the source itself where it has the right type, else decoded into buffer.
+  const void *read(int64_t row, int64_t first, int64_t n, void *buffer) const;
+  // read() of many rows; returns where row 0 is, *ld the distance of rows in elements.
+  const void *read_rows(int64_t row, int64_t rows, int64_t first, int64_t n, void *buffer,
+                        int64_t *ld) const;
+  int64_t element_size() const { return as_bf16_ ? 2 : 4; }
+
+ private:
+  void decode_nf4(int64_t row, int64_t first, int64_t n, void *to) const;
+
+  const GemmKernels &kernels_;
+  const MatrixB &b_;
+  bool as_bf16_;
+};
+
+}  // namespace cria::cpu

@@ -1,0 +1,92 @@
+// gemm_dot.cpp: dot products of one weight row with up to eight activation rows, for decoding one token at a time.
+#include "cpu/tier/gemm_kernels.h"
+#include "cpu/tier/gemm_vector.h"
+
+namespace cria::cpu {
+namespace CRIA_TIER_NS {
+namespace {
+
+constexpr int kChains = 4;  // independent sums hide the latency of the multiply-add
+
+// Sums of M rows; what does not fill a vector is copied into one padded with zeros.
+template <int M>
+void dot_f32_of(int64_t k, const float *w, const float *x, int64_t ldx, float *out) {
+  Vec acc[M][kChains];
+  for (int i = 0; i < M; ++i) {
+    for (int j = 0; j < kChains; ++j) acc[i][j] = vec_zero();
+  }
+  int64_t p = 0;
+  for (; p + kChains * kLanes <= k; p += kChains * kLanes) {
+    for (int j = 0; j < kChains; ++j) {
+      Vec weight = vec_load(w + p + j * kLanes);
+      for (int i = 0; i < M; ++i)
+        acc[i][j] = vec_fma(weight, vec_load(x + i * ldx + p + j * kLanes), acc[i][j]);
+    }
+  }
+  for (; p < k; p += kLanes) {
+    int64_t left = k - p < kLanes ? k - p : kLanes;
+    float weight[kLanes] = {}, value[kLanes] = {};
+    std::memcpy(weight, w + p, left * sizeof(float));
+    for (int i = 0; i < M; ++i) {
+      std::memcpy(value, x + i * ldx + p, left * sizeof(float));
+      acc[i][0] = vec_fma(vec_load(weight), vec_load(value), acc[i][0]);
+    }
+  }
+  for (int i = 0; i < M; ++i) {
+    out[i] = vec_sum(vec_add(vec_add(acc[i][0], acc[i][1]), vec_add(acc[i][2], acc[i][3])));
+  }
+}
+
+#if CRIA_TIER >= 3
+template <int M>
+void dot_bf16_of(int64_t k, const uint16_t *w, const uint16_t *x, int64_t ldx, float *out) {
+  constexpr int kStep = 2 * kLanes;
+  Vec acc[M][kChains];
+  for (int i = 0; i < M; ++i) {
+    for (int j = 0; j < kChains; ++j) acc[i][j] = vec_zero();
+  }
+  int64_t p = 0;
+  for (; p + kChains * kStep <= k; p += kChains * kStep) {
+    for (int j = 0; j < kChains; ++j) {
+      auto weight = (__m512bh)_mm512_loadu_si512(w + p + j * kStep);
+      for (int i = 0; i < M; ++i) {
+        auto value = (__m512bh)_mm512_loadu_si512(x + i * ldx + p + j * kStep);
+        acc[i][j] = _mm512_dpbf16_ps(acc[i][j], weight, value);
+      }
+    }
+  }
+  for (; p < k; p += kStep) {
+    __mmask32 mask = k - p < kStep ? (1u << (k - p)) - 1 : ~0u;
+    auto weight = (__m512bh)_mm512_maskz_loadu_epi16(mask, w + p);
+    for (int i = 0; i < M; ++i) {
+      auto value = (__m512bh)_mm512_maskz_loadu_epi16(mask, x + i * ldx + p);
+      acc[i][0] = _mm512_dpbf16_ps(acc[i][0], weight, value);
+    }
+  }
+  for (int i = 0; i < M; ++i) {
+    out[i] = vec_sum(vec_add(vec_add(acc[i][0], acc[i][1]), vec_add(acc[i][2], acc[i][3])));
+  }
+}
+#endif
+
+}  // namespace
+
+// Eight rows go as two groups of four, which keeps all sums in registers.
+void dot_f32(int64_t k, const float *w, int m, const float *x, int64_t ldx, float *out) {
+  for (; m >= 4; m -= 4, x += 4 * ldx, out += 4) dot_f32_of<4>(k, w, x, ldx, out);
+  if (m == 3) dot_f32_of<3>(k, w, x, ldx, out);
+  if (m == 2) dot_f32_of<2>(k, w, x, ldx, out);
+  if (m == 1) dot_f32_of<1>(k, w, x, ldx, out);
+}
+
+#if CRIA_TIER >= 3
+void dot_bf16(int64_t k, const uint16_t *w, int m, const uint16_t *x, int64_t ldx, float *out) {
+  for (; m >= 4; m -= 4, x += 4 * ldx, out += 4) dot_bf16_of<4>(k, w, x, ldx, out);
+  if (m == 3) dot_bf16_of<3>(k, w, x, ldx, out);
+  if (m == 2) dot_bf16_of<2>(k, w, x, ldx, out);
+  if (m == 1) dot_bf16_of<1>(k, w, x, ldx, out);
+}
+#endif
+
+}  // namespace CRIA_TIER_NS
+}  // namespace cria::cpu

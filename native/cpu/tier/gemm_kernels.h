@@ -1,0 +1,27 @@
+// gemm_kernels.h: the routines of one tier's GemmKernels table, across the tier files that define them.
+#pragma once
+
+#include "cpu/gemm/kernels.h"
+
+namespace cria::cpu {
+namespace CRIA_TIER_NS {
+
+// gemm_pack.cpp
+void transpose(int64_t rows, int64_t columns, const void *from, int64_t ldf, void *to, int64_t ldt);
+void interleave(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, uint32_t *to,
+                int64_t ldt);
+void to_bf16(int64_t n, const float *from, uint16_t *to);
+void from_bf16(int64_t n, const uint16_t *from, float *to);
+void dropout(int64_t n, uint64_t key, uint64_t first, uint32_t threshold, float scale,
+             const float *from, float *to);
+// gemm_nf4.cpp
+void nf4_to_bf16(int64_t n, int64_t run, const uint8_t *codes, const float *map,
+                 const float *scales, uint16_t *to);
+void nf4_to_f32(int64_t n, int64_t run, const uint8_t *codes, const float *map, const float *scales,
+                float *to);
+// gemm_dot.cpp
+void dot_f32(int64_t k, const float *w, int m, const float *x, int64_t ldx, float *out);
+void dot_bf16(int64_t k, const uint16_t *w, int m, const uint16_t *x, int64_t ldx, float *out);
+
+}  // namespace CRIA_TIER_NS
+}  // namespace cria::cpu

@@ -1,0 +1,157 @@
+// gemm_pack.cpp: moves, transposes and converts the elements of matrices on their way into panels, and drops them out.
+#include "cpu/tier/gemm_kernels.h"
+#include "cpu/tier/gemm_vector.h"
+
+namespace cria::cpu {
+namespace CRIA_TIER_NS {
+namespace {
+
+#if CRIA_TIER >= 2
+constexpr int64_t kBlock = 16;
+
+// 16x16 words: transposes within 128-bit lanes, then the 4x4 arrangement of the lanes.
+inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int64_t ldt) {
+  __m512i r[16], t[16];
+  for (int i = 0; i < 16; ++i) r[i] = _mm512_loadu_si512(from + i * ldf);
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+    r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+    r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  // r[4g + c] holds, in lane l, column 4l + c of rows 4g..4g+3.
+  for (int c = 0; c < 4; ++c) {
+    __m512i low01 = _mm512_shuffle_i32x4(r[c], r[4 + c], 0x44);   // lanes 0,1 of groups 0,1
+    __m512i high01 = _mm512_shuffle_i32x4(r[c], r[4 + c], 0xEE);  // lanes 2,3
+    __m512i low23 = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0x44);
+    __m512i high23 = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0xEE);
+    _mm512_storeu_si512(to + c * ldt, _mm512_shuffle_i32x4(low01, low23, 0x88));
+    _mm512_storeu_si512(to + (4 + c) * ldt, _mm512_shuffle_i32x4(low01, low23, 0xDD));
+    _mm512_storeu_si512(to + (8 + c) * ldt, _mm512_shuffle_i32x4(high01, high23, 0x88));
+    _mm512_storeu_si512(to + (12 + c) * ldt, _mm512_shuffle_i32x4(high01, high23, 0xDD));
+  }
+}
+#elif CRIA_TIER == 1
+constexpr int64_t kBlock = 8;
+
+inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int64_t ldt) {
+  __m256 r[8], t[8];
+  for (int i = 0; i < 8; ++i)
+    r[i] = _mm256_loadu_ps(reinterpret_cast<const float *>(from + i * ldf));
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+    r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xEE);
+    r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xEE);
+  }
+  for (int c = 0; c < 4; ++c) {
+    _mm256_storeu_ps(reinterpret_cast<float *>(to + c * ldt),
+                     _mm256_permute2f128_ps(r[c], r[4 + c], 0x20));
+    _mm256_storeu_ps(reinterpret_cast<float *>(to + (4 + c) * ldt),
+                     _mm256_permute2f128_ps(r[c], r[4 + c], 0x31));
+  }
+}
+#else
+constexpr int64_t kBlock = 4;
+
+inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int64_t ldt) {
+  for (int c = 0; c < 4; ++c) {
+    for (int r = 0; r < 4; ++r) to[c * ldt + r] = from[r * ldf + c];
+  }
+}
+#endif
+
+// Rounds to nearest even; a NaN stays one.
+inline uint16_t round_bf16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+  uint32_t quiet = (bits >> 16) | 0x40;
+  return static_cast<uint16_t>((bits & 0x7FFFFFFF) > 0x7F800000 ? quiet : rounded);
+}
+
+inline uint32_t mix(uint32_t z) {
+  z ^= z >> 16;
+  z *= 0x85EBCA6Bu;
+  z ^= z >> 13;
+  z *= 0xC2B2AE35u;
+  return z ^ (z >> 16);
+}
+
+}  // namespace
+
+void transpose(int64_t rows, int64_t columns, const void *from, int64_t ldf, void *to,
+               int64_t ldt) {
+  auto *source = static_cast<const uint32_t *>(from);
+  auto *target = static_cast<uint32_t *>(to);
+  for (int64_t r = 0; r < rows; r += kBlock) {
+    int64_t height = rows - r < kBlock ? rows - r : kBlock;
+    int64_t c = 0;
+    if (height == kBlock) {
+      for (; c + kBlock <= columns; c += kBlock) {
+        transpose_block(source + r * ldf + c, ldf, target + c * ldt + r, ldt);
+      }
+    }
+    for (; c < columns; ++c) {
+      for (int64_t i = 0; i < height; ++i) target[c * ldt + r + i] = source[(r + i) * ldf + c];
+    }
+  }
+}
+
+void interleave(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, uint32_t *to,
+                int64_t ldt) {
+  for (int64_t r = 0; r < rows; r += 2) {
+    const uint16_t *first = from + r * ldf;
+    uint32_t *target = to + r / 2 * ldt;
+    if (r + 1 == rows) {
+      for (int64_t c = 0; c < columns; ++c) target[c] = first[c];
+    } else {
+      const uint16_t *second = first + ldf;
+      for (int64_t c = 0; c < columns; ++c) {
+        target[c] = first[c] | static_cast<uint32_t>(second[c]) << 16;
+      }
+    }
+  }
+}
+
+void to_bf16(int64_t n, const float *from, uint16_t *to) {
+  int64_t i = 0;
+#if CRIA_TIER >= 3
+  for (; i + 32 <= n; i += 32) {
+    __m512bh value = _mm512_cvtne2ps_pbh(vec_load(from + i + 16), vec_load(from + i));
+    _mm512_storeu_si512(to + i, (__m512i)value);
+  }
+#endif
+  for (; i < n; ++i) to[i] = round_bf16(from[i]);
+}
+
+void from_bf16(int64_t n, const uint16_t *from, float *to) {
+  for (int64_t i = 0; i < n; ++i) {
+    uint32_t bits = static_cast<uint32_t>(from[i]) << 16;
+    std::memcpy(to + i, &bits, sizeof bits);
+  }
+}
+
+void dropout(int64_t n, uint64_t key, uint64_t first, uint32_t threshold, float scale,
+             const float *from, float *to) {
+  auto key_low = static_cast<uint32_t>(key);
+  auto key_high = static_cast<uint32_t>(key >> 32);
+  for (int64_t j = 0; j < n; ++j) {
+    uint64_t e = first + static_cast<uint64_t>(j);
+    uint32_t h = mix(key_low + 0x9E3779B9u * static_cast<uint32_t>(e));
+    h = mix(h ^ key_high ^ static_cast<uint32_t>(e >> 32));
+    float value = from[j] * scale;
+    to[j] = h >= threshold ? value : 0.0f;
+  }
+}
+
+}  // namespace CRIA_TIER_NS
+}  // namespace cria::cpu
