@@ -331,7 +331,9 @@ const Register sampling{"sampling", [](Context &c) {
     double total = 0;
     for (int i : s.support) total += p[size_t(i)] = std::exp(double(z[size_t(i)]) / double(s.temperature));
     std::vector<double> count(size_t(v), 0.0);
-    for (int32_t t : tokens.values()) count[size_t(t)] += 1;
+    for (int32_t t : tokens.values()) {
+      if (t >= 0 && t < v) count[size_t(t)] += 1;  // else the frequencies below do not add up
+    }
     for (size_t i = 0; i < size_t(v); i++) {
       double want = p[i] / total;
       c.close("frequency", {float(count[i] / double(draws))}, {want}, 6 * std::sqrt(want * (1 - want) / double(draws)));
