@@ -28,8 +28,10 @@ struct Oracle {
   Matrix size_out, size_dq, size_dk, size_dv;
 };
 
-Oracle oracle(const Shape &s, double scale, const Matrix &q, const Matrix &k, const Matrix &v, const Matrix &dout) {
-  int64_t group = s.heads / std::max<int64_t>(1, s.kv_heads), d = s.d, wq = s.heads * d, wk = s.kv_heads * d;
+Oracle oracle(const Shape &s, double scale, const Matrix &q, const Matrix &k, const Matrix &v,
+              const Matrix &dout) {
+  int64_t group = s.heads / std::max<int64_t>(1, s.kv_heads), d = s.d, wq = s.heads * d,
+          wk = s.kv_heads * d;
   Oracle o;
   o.out.assign(q.size(), 0);
   o.size_out = o.dq = o.size_dq = o.out;
@@ -94,34 +96,41 @@ double relative(const Shape &s) { return 24 * sum_factor(s.d) + 64 * kEps; }
 void attention_case(Context &context, const Shape &s) {
   Random random(uint64_t(s.t * 131 + s.heads * 17 + s.d));
   const float scale = float(1 / std::sqrt(double(s.d)));
-  std::vector<float> q = random.normals(s.t * s.heads * s.d), k = random.normals(s.t * s.kv_heads * s.d),
-                     v = random.normals(s.t * s.kv_heads * s.d), dout = random.normals(s.t * s.heads * s.d);
+  std::vector<float> q = random.normals(s.t * s.heads * s.d),
+                     k = random.normals(s.t * s.kv_heads * s.d),
+                     v = random.normals(s.t * s.kv_heads * s.d),
+                     dout = random.normals(s.t * s.heads * s.d);
   Array<float> dq(context, q), dk(context, k), dv(context, v), ddout(context, dout);
   Array<float> out(context, s.t * s.heads * s.d), lse(context, s.t * s.heads);
   int64_t count = int64_t(s.sequences.size() / 4);
-  context.ok(cria_attention(context.queue, s.t, s.heads, s.kv_heads, s.d, count, s.sequences.data(), scale, dq, dk,
-                            dv, out, lse),
+  context.ok(cria_attention(context.queue, s.t, s.heads, s.kv_heads, s.d, count, s.sequences.data(),
+                            scale, dq, dk, dv, out, lse),
              "attention");
   Oracle o = oracle(s, double(scale), widen(q), widen(k), widen(v), widen(dout));
   double f = relative(s) + sum_factor(s.t);
   context.close("out", out.values(), o.out, scaled(o.size_out, f));
   context.close("lse", lse.values(), o.lse, f * 4 + 1e-6);
-  Array<float> gq(context, s.t * s.heads * s.d), gk(context, s.t * s.kv_heads * s.d), gv(context, s.t * s.kv_heads * s.d);
-  context.ok(cria_attention_bwd(context.queue, s.t, s.heads, s.kv_heads, s.d, count, s.sequences.data(), scale, dq,
-                                dk, dv, out, lse, ddout, gq, gk, gv),
+  Array<float> gq(context, s.t * s.heads * s.d), gk(context, s.t * s.kv_heads * s.d),
+      gv(context, s.t * s.kv_heads * s.d);
+  context.ok(cria_attention_bwd(context.queue, s.t, s.heads, s.kv_heads, s.d, count,
+                                s.sequences.data(), scale, dq, dk, dv, out, lse, ddout, gq, gk, gv),
              "attention_bwd");
-  double g = 3 * (f + sum_factor(s.t * std::max<int64_t>(1, s.heads / std::max<int64_t>(1, s.kv_heads))));
+  double g =
+      3 * (f + sum_factor(s.t * std::max<int64_t>(1, s.heads / std::max<int64_t>(1, s.kv_heads))));
   context.close("dq", gq.values(), o.dq, scaled(o.size_dq, g));
   context.close("dk", gk.values(), o.dk, scaled(o.size_dk, g));
   context.close("dv", gv.values(), o.dv, scaled(o.size_dv, g));
 }
 
 std::string label(const Shape &s) {
-  std::string text = std::to_string(s.t) + " rows, " + std::to_string(s.heads) + "/" + std::to_string(s.kv_heads) +
-                     " heads of " + std::to_string(s.d) + ", sequences";
+  std::string text = std::to_string(s.t) + " rows, " + std::to_string(s.heads) + "/" +
+                     std::to_string(s.kv_heads) + " heads of " + std::to_string(s.d) +
+                     ", sequences";
   for (size_t i = 0; i < s.sequences.size(); i += 4)
     text += " " + std::to_string(s.sequences[i]) + "+" + std::to_string(s.sequences[i + 1]) +
-            (s.sequences[i + 3] ? "<" + std::to_string(s.sequences[i + 2]) + "+" + std::to_string(s.sequences[i + 3]) : "");
+            (s.sequences[i + 3] ? "<" + std::to_string(s.sequences[i + 2]) + "+" +
+                                      std::to_string(s.sequences[i + 3])
+                                : "");
   return text;
 }
 
@@ -145,13 +154,15 @@ const std::vector<Shape> kShapes = {
     {70, 8, 1, 127, {0, 70, 0, 0}},
 };
 
-void cache_case(Context &context, int64_t heads, int64_t kv_heads, int64_t d, cria_dtype dtype, std::vector<int64_t> steps) {
+void cache_case(Context &context, int64_t heads, int64_t kv_heads, int64_t d, cria_dtype dtype,
+                std::vector<int64_t> steps) {
   int64_t total = 0;
   for (int64_t n : steps) total += n;
   Random random(uint64_t(total * 3 + d));
   Shape s{total, heads, kv_heads, d, {0, int32_t(total), 0, 0}};
   const float scale = float(1 / std::sqrt(double(d)));
-  std::vector<float> q = random.normals(total * heads * d), k = random.normals(total * kv_heads * d),
+  std::vector<float> q = random.normals(total * heads * d),
+                     k = random.normals(total * kv_heads * d),
                      v = random.normals(total * kv_heads * d);
   if (dtype == CRIA_BF16) {
     k = rounded(k);
@@ -165,7 +176,8 @@ void cache_case(Context &context, int64_t heads, int64_t kv_heads, int64_t d, cr
     auto part = [&](const std::vector<float> &x, int64_t width) {
       return std::vector<float>(x.begin() + done * width, x.begin() + (done + n) * width);
     };
-    Array<float> dq(context, part(q, heads * d)), dk(context, part(k, kv_heads * d)), dv(context, part(v, kv_heads * d));
+    Array<float> dq(context, part(q, heads * d)), dk(context, part(k, kv_heads * d)),
+        dv(context, part(v, kv_heads * d));
     Array<float> out(context, n * heads * d);
     context.ok(cria_kv_append(context.queue, cache, n, dk, dv), "kv_append");
     if (n == 1 && done > 2) {  // taking rows back and appending them again changes nothing
@@ -191,75 +203,98 @@ void cache_case(Context &context, int64_t heads, int64_t kv_heads, int64_t d, cr
 
 struct Registration {
   Registration() {
-    for (const Shape &s : kShapes) Register("attention " + label(s), [s](Context &c) { attention_case(c, s); });
+    for (const Shape &s : kShapes)
+      Register("attention " + label(s), [s](Context &c) { attention_case(c, s); });
     Shape large{1024, 1, 1, 100, {0, 1024, 0, 0}};
     Register("attention " + label(large), [large](Context &c) { attention_case(c, large); }, true);
     struct Cache {
       int64_t heads, kv_heads, d;
       std::vector<int64_t> steps;
     };
-    for (const Cache &c : std::vector<Cache>{{1, 1, 1, {1, 1, 1}}, {4, 2, 8, {5, 1, 1, 3}}, {3, 3, 100, {64, 1, 1}}, {9, 3, 64, {33, 1, 70, 1}},
-                                             {2, 1, 128, {1, 129, 1, 1}}, {2, 2, 100, {300, 1}}})
+    for (const Cache &c : std::vector<Cache>{{1, 1, 1, {1, 1, 1}},
+                                             {4, 2, 8, {5, 1, 1, 3}},
+                                             {3, 3, 100, {64, 1, 1}},
+                                             {9, 3, 64, {33, 1, 70, 1}},
+                                             {2, 1, 128, {1, 129, 1, 1}},
+                                             {2, 2, 100, {300, 1}}})
       for (cria_dtype dtype : {CRIA_F32, CRIA_BF16})
-        Register("kv cache " + std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) + " heads of " + std::to_string(c.d) +
-                     (dtype == CRIA_F32 ? " f32" : " bf16"),
-                 [=](Context &context) { cache_case(context, c.heads, c.kv_heads, c.d, dtype, c.steps); });
+        Register("kv cache " + std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) +
+                     " heads of " + std::to_string(c.d) + (dtype == CRIA_F32 ? " f32" : " bf16"),
+                 [=](Context &context) {
+                   cache_case(context, c.heads, c.kv_heads, c.d, dtype, c.steps);
+                 });
   }
 } registration;
 
-const Register prefix{"attention with a shared prefix equals whole sequences", [](Context &context) {
-  // Prompt of 20 rows with answers of 9 and 14: packed with a shared prompt, and as two plain sequences.
-  const int64_t heads = 2, d = 100, w = heads * d;
-  Random random(8);
-  auto rows = [&](int64_t n) { return random.normals(n * w); };
-  std::vector<float> prompt[3] = {rows(20), rows(20), rows(20)}, a[3] = {rows(9), rows(9), rows(9)}, b[3] = {rows(14), rows(14), rows(14)};
-  auto join = [](std::initializer_list<std::vector<float>> parts) {
-    std::vector<float> all;
-    for (const auto &p : parts) all.insert(all.end(), p.begin(), p.end());
-    return all;
-  };
-  auto run = [&](const Sequences &sequences, auto make) {
-    Array<float> q(context, make(0)), k(context, make(1)), v(context, make(2));
-    int64_t t = int64_t(make(0).size()) / w;
-    Array<float> out(context, t * w), lse(context, t * heads);
-    context.ok(cria_attention(context.queue, t, heads, heads, d, int64_t(sequences.size() / 4), sequences.data(), 0.1f, q, k, v, out, lse), "attention");
-    return out.values();
-  };
-  std::vector<float> shared = run({0, 20, 0, 0, 20, 9, 0, 20, 29, 14, 0, 20}, [&](int i) { return join({prompt[i], a[i], b[i]}); });
-  std::vector<float> plain = run({0, 29, 0, 0, 29, 34, 0, 0}, [&](int i) { return join({prompt[i], a[i], prompt[i], b[i]}); });
-  std::vector<float> want(plain.begin(), plain.begin() + 29 * w);
-  want.insert(want.end(), plain.begin() + 49 * w, plain.end());
-  context.close("out", shared, widen(want), 1e-5);
-}};
+const Register prefix{
+    "attention with a shared prefix equals whole sequences", [](Context &context) {
+      // Prompt of 20 rows with answers of 9 and 14: packed with a shared prompt, and as two plain sequences.
+      const int64_t heads = 2, d = 100, w = heads * d;
+      Random random(8);
+      auto rows = [&](int64_t n) { return random.normals(n * w); };
+      std::vector<float> prompt[3] = {rows(20), rows(20), rows(20)},
+                         a[3] = {rows(9), rows(9), rows(9)}, b[3] = {rows(14), rows(14), rows(14)};
+      auto join = [](std::initializer_list<std::vector<float>> parts) {
+        std::vector<float> all;
+        for (const auto &p : parts) all.insert(all.end(), p.begin(), p.end());
+        return all;
+      };
+      auto run = [&](const Sequences &sequences, auto make) {
+        Array<float> q(context, make(0)), k(context, make(1)), v(context, make(2));
+        int64_t t = int64_t(make(0).size()) / w;
+        Array<float> out(context, t * w), lse(context, t * heads);
+        context.ok(cria_attention(context.queue, t, heads, heads, d, int64_t(sequences.size() / 4),
+                                  sequences.data(), 0.1f, q, k, v, out, lse),
+                   "attention");
+        return out.values();
+      };
+      std::vector<float> shared = run({0, 20, 0, 0, 20, 9, 0, 20, 29, 14, 0, 20},
+                                      [&](int i) { return join({prompt[i], a[i], b[i]}); });
+      std::vector<float> plain = run({0, 29, 0, 0, 29, 34, 0, 0}, [&](int i) {
+        return join({prompt[i], a[i], prompt[i], b[i]});
+      });
+      std::vector<float> want(plain.begin(), plain.begin() + 29 * w);
+      want.insert(want.end(), plain.begin() + 49 * w, plain.end());
+      context.close("out", shared, widen(want), 1e-5);
+    }};
 
 const Register gradient{"attention oracle against central differences", [](Context &context) {
-  Shape s{5, 2, 1, 3, {0, 2, 0, 0, 2, 3, 0, 2}};
-  Random random(4);
-  Matrix q = widen(random.normals(5 * 6)), k = widen(random.normals(5 * 3)), v = widen(random.normals(5 * 3)), dout = widen(random.normals(5 * 6));
-  Oracle o = oracle(s, 0.6, q, k, v, dout);
-  auto f = [&] {
-    Matrix out = oracle(s, 0.6, q, k, v, dout).out;
-    double sum = 0;
-    for (size_t i = 0; i < out.size(); i++) sum += out[i] * dout[i];
-    return sum;
-  };
-  check_oracle(context, "dq", q, f, o.dq);
-  check_oracle(context, "dk", k, f, o.dk);
-  check_oracle(context, "dv", v, f, o.dv);
-}};
+                          Shape s{5, 2, 1, 3, {0, 2, 0, 0, 2, 3, 0, 2}};
+                          Random random(4);
+                          Matrix q = widen(random.normals(5 * 6)), k = widen(random.normals(5 * 3)),
+                                 v = widen(random.normals(5 * 3)),
+                                 dout = widen(random.normals(5 * 6));
+                          Oracle o = oracle(s, 0.6, q, k, v, dout);
+                          auto f = [&] {
+                            Matrix out = oracle(s, 0.6, q, k, v, dout).out;
+                            double sum = 0;
+                            for (size_t i = 0; i < out.size(); i++) sum += out[i] * dout[i];
+                            return sum;
+                          };
+                          check_oracle(context, "dq", q, f, o.dq);
+                          check_oracle(context, "dk", k, f, o.dk);
+                          check_oracle(context, "dv", v, f, o.dv);
+                        }};
 
-const Register refusals{"attention refuses bad sequences", [](Context &context) {
-  Array<float> x(context, std::vector<float>(16 * 8, 0.5f)), out(context, 16 * 8), lse(context, 16);
-  auto call = [&](int64_t t, int64_t heads, int64_t kv, int64_t d, Sequences s) {
-    return cria_attention(context.queue, t, heads, kv, d, int64_t(s.size() / 4), s.data(), 1.0f, x, x, x, out, lse);
-  };
-  context.refused(call(16, 1, 1, 8, {0, 17, 0, 0}), CRIA_INVALID_ARGUMENT, {"attention", "17"});
-  context.refused(call(16, 1, 1, 8, {-1, 4, 0, 0}), CRIA_INVALID_ARGUMENT, {"attention", "-1"});
-  context.refused(call(16, 1, 1, 8, {0, 9, 0, 0, 8, 8, 0, 0}), CRIA_INVALID_ARGUMENT, {"attention", "overlap"});
-  context.refused(call(16, 1, 1, 8, {0, 8, 0, 0, 8, 8, 10, 9}), CRIA_INVALID_ARGUMENT, {"attention", "prefix"});
-  context.refused(call(16, 3, 2, 2, {0, 16, 0, 0}), CRIA_INVALID_ARGUMENT, {"attention", "heads"});
-  context.refused(call(8, 1, 1, 129, {0, 8, 0, 0}), CRIA_INVALID_ARGUMENT, {"attention", "129"});
-}};
+const Register refusals{
+    "attention refuses bad sequences", [](Context &context) {
+      Array<float> x(context, std::vector<float>(16 * 8, 0.5f)), out(context, 16 * 8),
+          lse(context, 16);
+      auto call = [&](int64_t t, int64_t heads, int64_t kv, int64_t d, Sequences s) {
+        return cria_attention(context.queue, t, heads, kv, d, int64_t(s.size() / 4), s.data(), 1.0f,
+                              x, x, x, out, lse);
+      };
+      context.refused(call(16, 1, 1, 8, {0, 17, 0, 0}), CRIA_INVALID_ARGUMENT, {"attention", "17"});
+      context.refused(call(16, 1, 1, 8, {-1, 4, 0, 0}), CRIA_INVALID_ARGUMENT, {"attention", "-1"});
+      context.refused(call(16, 1, 1, 8, {0, 9, 0, 0, 8, 8, 0, 0}), CRIA_INVALID_ARGUMENT,
+                      {"attention", "overlap"});
+      context.refused(call(16, 1, 1, 8, {0, 8, 0, 0, 8, 8, 10, 9}), CRIA_INVALID_ARGUMENT,
+                      {"attention", "prefix"});
+      context.refused(call(16, 3, 2, 2, {0, 16, 0, 0}), CRIA_INVALID_ARGUMENT,
+                      {"attention", "heads"});
+      context.refused(call(8, 1, 1, 129, {0, 8, 0, 0}), CRIA_INVALID_ARGUMENT,
+                      {"attention", "129"});
+    }};
 
 }  // namespace
 }  // namespace conformance

@@ -7,7 +7,8 @@
 namespace conformance {
 namespace {
 
-const std::vector<int64_t> kSizes = {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 255, 1000, 70001};
+const std::vector<int64_t> kSizes = {0,  1,  2,  3,  7,  8,   9,   15,   16,   17,
+                                     31, 33, 63, 64, 65, 127, 255, 1000, 70001};
 
 struct Unary {
   cria_unary_op op;
@@ -21,18 +22,26 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 const Unary kUnary[] = {
     {CRIA_NEG, "neg", [](double x) { return -x; }, [](double) { return -1.0; }, false},
-    {CRIA_EXP, "exp", [](double x) { return std::exp(x); }, [](double x) { return std::exp(x); }, false},
+    {CRIA_EXP, "exp", [](double x) { return std::exp(x); }, [](double x) { return std::exp(x); },
+     false},
     {CRIA_LOG, "log", [](double x) { return std::log(x); }, [](double x) { return 1 / x; }, true},
-    {CRIA_SQRT, "sqrt", [](double x) { return std::sqrt(x); }, [](double x) { return 0.5 / std::sqrt(x); }, true},
+    {CRIA_SQRT, "sqrt", [](double x) { return std::sqrt(x); },
+     [](double x) { return 0.5 / std::sqrt(x); }, true},
     {CRIA_SQUARE, "square", [](double x) { return x * x; }, [](double x) { return 2 * x; }, false},
     {CRIA_SIGMOID, "sigmoid", sigmoid, [](double x) { return sigmoid(x) * sigmoid(-x); }, false},
-    {CRIA_LOG_SIGMOID, "log_sigmoid", [](double x) { return std::fmin(x, 0) - std::log1p(std::exp(-std::fabs(x))); },
+    {CRIA_LOG_SIGMOID, "log_sigmoid",
+     [](double x) { return std::fmin(x, 0) - std::log1p(std::exp(-std::fabs(x))); },
      [](double x) { return sigmoid(-x); }, false},
     {CRIA_SILU, "silu", [](double x) { return x * sigmoid(x); },
      [](double x) { return sigmoid(x) * (1 + x * sigmoid(-x)); }, false},
-    {CRIA_RELU, "relu", [](double x) { return x > 0 ? x : 0; }, [](double x) { return x > 0 ? 1.0 : 0.0; }, false},
-    {CRIA_TANH, "tanh", [](double x) { return std::tanh(x); }, [](double x) { return 1 - std::tanh(x) * std::tanh(x); }, false},
-    {CRIA_ABS, "abs", [](double x) { return std::fabs(x); }, [](double x) { return x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0; }, false},
+    {CRIA_RELU, "relu", [](double x) { return x > 0 ? x : 0; },
+     [](double x) { return x > 0 ? 1.0 : 0.0; }, false},
+    {CRIA_TANH, "tanh", [](double x) { return std::tanh(x); },
+     [](double x) { return 1 - std::tanh(x) * std::tanh(x); }, false},
+    {CRIA_ABS, "abs", [](double x) { return std::fabs(x); },
+     [](double x) { return x > 0   ? 1.0
+                           : x < 0 ? -1.0
+                                   : 0.0; }, false},
 };
 
 void unary_case(Context &context, const Unary &u, int64_t n) {
@@ -40,7 +49,8 @@ void unary_case(Context &context, const Unary &u, int64_t n) {
   std::vector<float> x = random.normals(n, 3), dy = random.normals(n);
   if (u.positive)
     for (auto &v : x) v = std::fabs(v) + 1e-3f;
-  for (size_t i = 0; i < size_t(n) && i < 4 && !u.positive; i++) x[i] = std::vector<float>{30, -30, 1e-6f, -2e-3f}[i];
+  for (size_t i = 0; i < size_t(n) && i < 4 && !u.positive; i++)
+    x[i] = std::vector<float>{30, -30, 1e-6f, -2e-3f}[i];
   Array<float> dev_x(context, x), y(context, n), dev_dy(context, dy), dx(context, n);
   context.ok(cria_unary(context.queue, u.op, n, dev_x, y), u.name);
   context.ok(cria_unary_bwd(context.queue, u.op, n, dev_x, y, dev_dy, dx), u.name);
@@ -48,12 +58,17 @@ void unary_case(Context &context, const Unary &u, int64_t n) {
   for (size_t i = 0; i < size_t(n); i++) {
     want.push_back(u.f(x[i]));
     // A handful of roundings relative to the value, and the argument's own rounding inside exp and log.
-    bound.push_back(8 * kEps * (std::fabs(want.back()) * (1 + (u.op == CRIA_EXP ? std::fabs(double(x[i])) : 0)) +
-                                (u.op == CRIA_LOG || u.op == CRIA_TANH ? 1 : 0)) + 1e-37);
+    bound.push_back(
+        8 * kEps *
+            (std::fabs(want.back()) * (1 + (u.op == CRIA_EXP ? std::fabs(double(x[i])) : 0)) +
+             (u.op == CRIA_LOG || u.op == CRIA_TANH ? 1 : 0)) +
+        1e-37);
     double slope = u.slope(x[i]);
     want_dx.push_back(slope * dy[i]);
-    bound_dx.push_back(16 * kEps * (std::fabs(slope) + (u.op == CRIA_TANH || u.op == CRIA_SIGMOID ? 1 : 0)) *
-                           (1 + std::fabs(double(x[i]))) * std::fabs(double(dy[i])) + 1e-37);
+    bound_dx.push_back(
+        16 * kEps * (std::fabs(slope) + (u.op == CRIA_TANH || u.op == CRIA_SIGMOID ? 1 : 0)) *
+            (1 + std::fabs(double(x[i]))) * std::fabs(double(dy[i])) +
+        1e-37);
   }
   context.close("y", y.values(), want, bound);
   context.close("dx", dx.values(), want_dx, bound_dx);
@@ -61,7 +76,8 @@ void unary_case(Context &context, const Unary &u, int64_t n) {
   context.same("in place", dev_x.values(), y.values());
 }
 
-void binary_case(Context &context, std::vector<int64_t> dims, std::vector<int64_t> sa, std::vector<int64_t> sb, int64_t na, int64_t nb) {
+void binary_case(Context &context, std::vector<int64_t> dims, std::vector<int64_t> sa,
+                 std::vector<int64_t> sb, int64_t na, int64_t nb) {
   Random random(uint64_t(na * 3 + nb));
   std::vector<float> a = random.normals(na), b = random.normals(nb);
   Array<float> da(context, a), db(context, b);
@@ -69,7 +85,9 @@ void binary_case(Context &context, std::vector<int64_t> dims, std::vector<int64_
   for (int64_t d : dims) n *= d;
   for (int op = CRIA_ADD; op <= CRIA_MIN; op++) {
     Array<float> y(context, n);
-    context.ok(cria_binary(context.queue, op, int32_t(dims.size()), dims.data(), da, sa.data(), db, sb.data(), y), "binary");
+    context.ok(cria_binary(context.queue, op, int32_t(dims.size()), dims.data(), da, sa.data(), db,
+                           sb.data(), y),
+               "binary");
     std::vector<float> want;
     for (int64_t i = 0; i < n; i++) {
       int64_t rest = i, ia = 0, ib = 0;
@@ -79,8 +97,12 @@ void binary_case(Context &context, std::vector<int64_t> dims, std::vector<int64_
         rest /= dims[axis];
       }
       float p = a[size_t(ia)], q = b[size_t(ib)];
-      want.push_back(op == CRIA_ADD ? p + q : op == CRIA_SUB ? p - q : op == CRIA_MUL ? p * q : op == CRIA_DIV ? p / q
-                     : op == CRIA_MAX ? std::max(p, q) : std::min(p, q));
+      want.push_back(op == CRIA_ADD   ? p + q
+                     : op == CRIA_SUB ? p - q
+                     : op == CRIA_MUL ? p * q
+                     : op == CRIA_DIV ? p / q
+                     : op == CRIA_MAX ? std::max(p, q)
+                                      : std::min(p, q));
     }
     context.same("y", y.values(), want);
   }
@@ -91,7 +113,8 @@ void softmax_case(Context &context, int64_t rows, int64_t cols) {
   std::vector<float> x = random.normals(rows * cols, 4), dy = random.normals(rows * cols);
   if (rows * cols > 2) x[1] = 80;
   for (int32_t log : {0, 1}) {
-    Array<float> dx_(context, x), y(context, rows * cols), ddy(context, dy), dx(context, rows * cols);
+    Array<float> dx_(context, x), y(context, rows * cols), ddy(context, dy),
+        dx(context, rows * cols);
     context.ok(cria_softmax(context.queue, rows, cols, log, dx_, y), "softmax");
     context.ok(cria_softmax_bwd(context.queue, rows, cols, log, y, ddy, dx), "softmax_bwd");
     Matrix want, bound, want_dx, bound_dx;
@@ -136,8 +159,12 @@ void reduce_case(Context &context, int64_t outer, int64_t n, int64_t inner) {
           sum += v;
           top = std::fmax(top, v);
         }
-        want.push_back(op == CRIA_REDUCE_SUM ? sum : op == CRIA_REDUCE_MEAN ? sum / double(n) : top);
-        bound.push_back(op == CRIA_REDUCE_MAX ? 0 : kEps * std::fabs(want.back()) * 1.01 + 1e-12);  // one rounding of a float64 sum
+        want.push_back(op == CRIA_REDUCE_SUM    ? sum
+                       : op == CRIA_REDUCE_MEAN ? sum / double(n)
+                                                : top);
+        bound.push_back(op == CRIA_REDUCE_MAX ? 0
+                                              : kEps * std::fabs(want.back()) * 1.01 +
+                                                    1e-12);  // one rounding of a float64 sum
       }
     context.close("y", y.values(), want, bound);
   }
@@ -147,26 +174,38 @@ struct Registration {
   Registration() {
     for (const Unary &u : kUnary)
       for (int64_t n : kSizes)
-        Register(std::string("unary ") + u.name + " of " + std::to_string(n), [u, n](Context &c) { unary_case(c, u, n); });
+        Register(std::string("unary ") + u.name + " of " + std::to_string(n),
+                 [u, n](Context &c) { unary_case(c, u, n); });
     Register("binary 3x5", [](Context &c) { binary_case(c, {3, 5}, {5, 1}, {5, 1}, 15, 15); });
     Register("binary scalar operand", [](Context &c) { binary_case(c, {7}, {1}, {0}, 7, 1); });
-    Register("binary row over columns", [](Context &c) { binary_case(c, {4, 33}, {33, 1}, {0, 1}, 132, 33); });
-    Register("binary column over rows", [](Context &c) { binary_case(c, {17, 9}, {1, 0}, {9, 1}, 17, 153); });
+    Register("binary row over columns",
+             [](Context &c) { binary_case(c, {4, 33}, {33, 1}, {0, 1}, 132, 33); });
+    Register("binary column over rows",
+             [](Context &c) { binary_case(c, {17, 9}, {1, 0}, {9, 1}, 17, 153); });
     Register("binary rank 0", [](Context &c) { binary_case(c, {}, {}, {}, 1, 1); });
-    Register("binary rank 4", [](Context &c) { binary_case(c, {2, 3, 4, 5}, {60, 20, 5, 1}, {0, 5, 0, 1}, 120, 15); });
-    Register("binary transposed", [](Context &c) { binary_case(c, {6, 7}, {1, 6}, {7, 1}, 42, 42); });
+    Register("binary rank 4", [](Context &c) {
+      binary_case(c, {2, 3, 4, 5}, {60, 20, 5, 1}, {0, 5, 0, 1}, 120, 15);
+    });
+    Register("binary transposed",
+             [](Context &c) { binary_case(c, {6, 7}, {1, 6}, {7, 1}, 42, 42); });
     Register("binary empty", [](Context &c) { binary_case(c, {3, 0}, {0, 1}, {0, 1}, 1, 1); });
-    Register("binary large", [](Context &c) { binary_case(c, {301, 257}, {257, 1}, {0, 1}, 301 * 257, 257); });
-    for (auto [rows, cols] : std::vector<std::pair<int64_t, int64_t>>{{0, 3}, {1, 1}, {3, 2}, {5, 17}, {2, 64}, {3, 1000}, {200, 7}, {2, 32000}})
-      Register("softmax " + std::to_string(rows) + "x" + std::to_string(cols), [r = rows, k = cols](Context &c) { softmax_case(c, r, k); });
-    for (auto s : std::vector<std::vector<int64_t>>{{1, 1, 1}, {3, 7, 1}, {1, 1000, 1}, {5, 3, 9}, {0, 4, 2}, {2, 129, 65}, {70, 33, 1}})
-      Register("reduce " + std::to_string(s[0]) + "x" + std::to_string(s[1]) + "x" + std::to_string(s[2]),
+    Register("binary large",
+             [](Context &c) { binary_case(c, {301, 257}, {257, 1}, {0, 1}, 301 * 257, 257); });
+    for (auto [rows, cols] : std::vector<std::pair<int64_t, int64_t>>{
+             {0, 3}, {1, 1}, {3, 2}, {5, 17}, {2, 64}, {3, 1000}, {200, 7}, {2, 32000}})
+      Register("softmax " + std::to_string(rows) + "x" + std::to_string(cols),
+               [r = rows, k = cols](Context &c) { softmax_case(c, r, k); });
+    for (auto s : std::vector<std::vector<int64_t>>{
+             {1, 1, 1}, {3, 7, 1}, {1, 1000, 1}, {5, 3, 9}, {0, 4, 2}, {2, 129, 65}, {70, 33, 1}})
+      Register("reduce " + std::to_string(s[0]) + "x" + std::to_string(s[1]) + "x" +
+                   std::to_string(s[2]),
                [s](Context &c) { reduce_case(c, s[0], s[1], s[2]); });
     for (int64_t n : kSizes)
       Register("fill, cast, axpby, scale of " + std::to_string(n), [n](Context &c) {
         Random random(uint64_t(n) + 2);
         std::vector<float> x = random.normals(n), y = random.normals(n);
-        for (size_t i = 0; i < size_t(n) && i < 5; i++) x[i] = std::vector<float>{INFINITY, -0.0f, 3.3895314e38f, 1.00390625f, 1e-40f}[i];
+        for (size_t i = 0; i < size_t(n) && i < 5; i++)
+          x[i] = std::vector<float>{INFINITY, -0.0f, 3.3895314e38f, 1.00390625f, 1e-40f}[i];
         Array<float> dx(c, x), wide(c, n), filled(c, n);
         Array<uint16_t> half(c, n);
         c.ok(cria_cast(c.queue, n, CRIA_F32, dx, CRIA_BF16, half), "cast to bf16");
@@ -181,7 +220,8 @@ struct Registration {
         Matrix want, bound;
         for (size_t i = 0; i < size_t(n); i++) {
           want.push_back(2.0 * finite[i] - 0.5 * y[i]);
-          bound.push_back(3 * kEps * (2 * std::fabs(double(finite[i])) + 0.5 * std::fabs(double(y[i]))));
+          bound.push_back(3 * kEps *
+                          (2 * std::fabs(double(finite[i])) + 0.5 * std::fabs(double(y[i]))));
         }
         c.close("axpby", dy.values(), want, bound);
         Array<float> unread(c, n);  // holds NaN: beta 0 must not read it
@@ -191,163 +231,189 @@ struct Registration {
         for (float v : finite) expected += double(v) * v;
         c.ok(cria_sum_squares(c.queue, n, df, &sum), "sum_squares");
         c.checks++;
-        if (!(std::fabs(sum - expected) <= 1e-12 * (expected + 1))) c.fail("sum_squares: %.17g, expected %.17g", sum, expected);
+        if (!(std::fabs(sum - expected) <= 1e-12 * (expected + 1)))
+          c.fail("sum_squares: %.17g, expected %.17g", sum, expected);
       });
   }
 } registration;
 
 const Register halves{"cast from f16, every value", [](Context &c) {
-  std::vector<uint16_t> half;
-  std::vector<float> want;
-  for (int bits = 0; bits < 65536; bits++) {
-    int exponent = bits >> 10 & 31, mantissa = bits & 1023;
-    if (exponent == 31 && mantissa) continue;
-    half.push_back(uint16_t(bits));
-    double v = exponent == 31 ? INFINITY : exponent ? std::ldexp(1024.0 + mantissa, exponent - 25) : std::ldexp(double(mantissa), -24);
-    want.push_back(float(bits >> 15 ? -v : v));
-  }
-  Array<uint16_t> from(c, half);
-  Array<float> to(c, int64_t(half.size()));
-  c.ok(cria_cast(c.queue, int64_t(half.size()), CRIA_F16, from, CRIA_F32, to), "cast");
-  c.same("f32", to.values(), want);
-}};
+                        std::vector<uint16_t> half;
+                        std::vector<float> want;
+                        for (int bits = 0; bits < 65536; bits++) {
+                          int exponent = bits >> 10 & 31, mantissa = bits & 1023;
+                          if (exponent == 31 && mantissa) continue;
+                          half.push_back(uint16_t(bits));
+                          double v = exponent == 31 ? INFINITY
+                                     : exponent     ? std::ldexp(1024.0 + mantissa, exponent - 25)
+                                                    : std::ldexp(double(mantissa), -24);
+                          want.push_back(float(bits >> 15 ? -v : v));
+                        }
+                        Array<uint16_t> from(c, half);
+                        Array<float> to(c, int64_t(half.size()));
+                        c.ok(cria_cast(c.queue, int64_t(half.size()), CRIA_F16, from, CRIA_F32, to),
+                             "cast");
+                        c.same("f32", to.values(), want);
+                      }};
 
-const Register rows{"gather, scatter, scale rows, segments", [](Context &c) {
-  for (int64_t width : {1, 3, 8, 17, 64, 100}) {
-    Random random{uint64_t(width)};
-    std::vector<float> x = random.integers(11 * width, 9);
-    std::vector<int32_t> index = {3, 0, 10, 3, 7};
-    std::vector<float> s = {2, -1, 0, 0.5f, 3}, want, added = x, scaled_rows;
-    for (size_t i = 0; i < index.size(); i++)
-      for (int64_t j = 0; j < width; j++) {
-        want.push_back(x[size_t(index[i] * width + j)]);
-        scaled_rows.push_back(s[i] * want.back());
+const Register rows{
+    "gather, scatter, scale rows, segments", [](Context &c) {
+      for (int64_t width : {1, 3, 8, 17, 64, 100}) {
+        Random random{uint64_t(width)};
+        std::vector<float> x = random.integers(11 * width, 9);
+        std::vector<int32_t> index = {3, 0, 10, 3, 7};
+        std::vector<float> s = {2, -1, 0, 0.5f, 3}, want, added = x, scaled_rows;
+        for (size_t i = 0; i < index.size(); i++)
+          for (int64_t j = 0; j < width; j++) {
+            want.push_back(x[size_t(index[i] * width + j)]);
+            scaled_rows.push_back(s[i] * want.back());
+          }
+        for (size_t i = 0; i < index.size(); i++)
+          for (int64_t j = 0; j < width; j++)
+            added[size_t(index[i] * width + j)] += want[i * size_t(width) + size_t(j)];
+        Array<float> dx(c, x), y(c, 5 * width), ds(c, s), scaled_out(c, 5 * width);
+        Array<int32_t> di(c, index);
+        c.ok(cria_gather_rows(c.queue, 5, 11, width, di, dx, y), "gather_rows");
+        c.same("gathered", y.values(), want);
+        c.ok(cria_scale_rows(c.queue, 5, width, ds, y, scaled_out), "scale_rows");
+        c.same("scaled", scaled_out.values(), scaled_rows);
+        c.ok(cria_scatter_add_rows(c.queue, 5, 11, width, di, y, dx), "scatter_add_rows");
+        c.same("added", dx.values(), added);
+        Array<int32_t> bad(c, std::vector<int32_t>{0, 11});
+        c.refused(cria_gather_rows(c.queue, 2, 11, width, bad, dx, y), CRIA_INVALID_ARGUMENT,
+                  {"gather_rows", "11"});
       }
-    for (size_t i = 0; i < index.size(); i++)
-      for (int64_t j = 0; j < width; j++) added[size_t(index[i] * width + j)] += want[i * size_t(width) + size_t(j)];
-    Array<float> dx(c, x), y(c, 5 * width), ds(c, s), scaled_out(c, 5 * width);
-    Array<int32_t> di(c, index);
-    c.ok(cria_gather_rows(c.queue, 5, 11, width, di, dx, y), "gather_rows");
-    c.same("gathered", y.values(), want);
-    c.ok(cria_scale_rows(c.queue, 5, width, ds, y, scaled_out), "scale_rows");
-    c.same("scaled", scaled_out.values(), scaled_rows);
-    c.ok(cria_scatter_add_rows(c.queue, 5, 11, width, di, y, dx), "scatter_add_rows");
-    c.same("added", dx.values(), added);
-    Array<int32_t> bad(c, std::vector<int32_t>{0, 11});
-    c.refused(cria_gather_rows(c.queue, 2, 11, width, bad, dx, y), CRIA_INVALID_ARGUMENT, {"gather_rows", "11"});
-  }
-  std::vector<float> x = {1, 2, 3, 4, 5, 6, 7};
-  Array<float> dx(c, x), sums(c, 4), spread(c, 7);
-  Array<int32_t> offsets(c, std::vector<int32_t>{0, 3, 3, 5, 7});
-  c.ok(cria_segment_sum(c.queue, 4, offsets, dx, sums), "segment_sum");
-  c.same("sums", sums.values(), {6, 0, 9, 13});
-  c.ok(cria_segment_broadcast(c.queue, 4, offsets, sums, spread), "segment_broadcast");
-  c.same("spread", spread.values(), {6, 6, 6, 9, 9, 13, 13});
-}};
+      std::vector<float> x = {1, 2, 3, 4, 5, 6, 7};
+      Array<float> dx(c, x), sums(c, 4), spread(c, 7);
+      Array<int32_t> offsets(c, std::vector<int32_t>{0, 3, 3, 5, 7});
+      c.ok(cria_segment_sum(c.queue, 4, offsets, dx, sums), "segment_sum");
+      c.same("sums", sums.values(), {6, 0, 9, 13});
+      c.ok(cria_segment_broadcast(c.queue, 4, offsets, sums, spread), "segment_broadcast");
+      c.same("spread", spread.values(), {6, 6, 6, 9, 9, 13, 13});
+    }};
 
-const Register strided{"copy_strided transposes, slices and expands", [](Context &c) {
-  Random random(12);
-  for (int32_t bytes : {1, 2, 4}) {
-    auto run = [&](auto zero) {
-      using T = decltype(zero);
-      std::vector<T> x;
-      for (int i = 0; i < 60; i++) x.push_back(T(random.next()));
-      Array<T> from(c, x), to(c, 60);
-      std::vector<int64_t> dims = {5, 3, 4}, xs = {1, 20, 5}, ys = {12, 4, 1};  // (3,4,5) -> (5,3,4)
-      c.ok(cria_copy_strided(c.queue, bytes, 3, dims.data(), from, xs.data(), to, ys.data()), "copy_strided");
-      std::vector<T> want(60);
-      for (int i = 0; i < 5; i++)
-        for (int j = 0; j < 3; j++)
-          for (int k = 0; k < 4; k++) want[size_t(i * 12 + j * 4 + k)] = x[size_t(i + j * 20 + k * 5)];
-      c.same("permuted", to.values(), want);
-      Array<T> expanded(c, 12);
-      std::vector<int64_t> d2 = {3, 4}, x2 = {0, 1}, y2 = {4, 1};
-      c.ok(cria_copy_strided(c.queue, bytes, 2, d2.data(), from, x2.data(), expanded, y2.data()), "copy_strided expand");
-      std::vector<T> twelve;
-      for (int i = 0; i < 12; i++) twelve.push_back(x[size_t(i % 4)]);
-      c.same("expanded", expanded.values(), twelve);
-    };
-    if (bytes == 1) run(uint8_t{});
-    if (bytes == 2) run(uint16_t{});
-    if (bytes == 4) run(uint32_t{});
-  }
-}};
+const Register strided{
+    "copy_strided transposes, slices and expands", [](Context &c) {
+      Random random(12);
+      for (int32_t bytes : {1, 2, 4}) {
+        auto run = [&](auto zero) {
+          using T = decltype(zero);
+          std::vector<T> x;
+          for (int i = 0; i < 60; i++) x.push_back(T(random.next()));
+          Array<T> from(c, x), to(c, 60);
+          std::vector<int64_t> dims = {5, 3, 4}, xs = {1, 20, 5},
+                               ys = {12, 4, 1};  // (3,4,5) -> (5,3,4)
+          c.ok(cria_copy_strided(c.queue, bytes, 3, dims.data(), from, xs.data(), to, ys.data()),
+               "copy_strided");
+          std::vector<T> want(60);
+          for (int i = 0; i < 5; i++)
+            for (int j = 0; j < 3; j++)
+              for (int k = 0; k < 4; k++)
+                want[size_t(i * 12 + j * 4 + k)] = x[size_t(i + j * 20 + k * 5)];
+          c.same("permuted", to.values(), want);
+          Array<T> expanded(c, 12);
+          std::vector<int64_t> d2 = {3, 4}, x2 = {0, 1}, y2 = {4, 1};
+          c.ok(
+              cria_copy_strided(c.queue, bytes, 2, d2.data(), from, x2.data(), expanded, y2.data()),
+              "copy_strided expand");
+          std::vector<T> twelve;
+          for (int i = 0; i < 12; i++) twelve.push_back(x[size_t(i % 4)]);
+          c.same("expanded", expanded.values(), twelve);
+        };
+        if (bytes == 1) run(uint8_t{});
+        if (bytes == 2) run(uint16_t{});
+        if (bytes == 4) run(uint32_t{});
+      }
+    }};
 
-const Register random_numbers{"random numbers: moments, range, counter", [](Context &c) {
-  const int64_t n = 100001;
-  Array<float> u(c, n), z(c, n), again(c, n), other(c, n), head(c, 1000);
-  c.ok(cria_random_uniform(c.queue, n, 42, -2, 3, CRIA_F32, u), "random_uniform");
-  c.ok(cria_random_normal(c.queue, n, 42, 1, 0.5f, CRIA_F32, z), "random_normal");
-  c.ok(cria_random_normal(c.queue, n, 42, 1, 0.5f, CRIA_F32, again), "random_normal again");
-  c.ok(cria_random_normal(c.queue, n, 43, 1, 0.5f, CRIA_F32, other), "random_normal, other key");
-  c.ok(cria_random_normal(c.queue, 1000, 42, 1, 0.5f, CRIA_F32, head), "random_normal, fewer");
-  std::vector<float> us = u.values(), zs = z.values(), os = other.values();
-  c.same("same key", again.values(), zs);
-  c.same("a prefix", head.values(), std::vector<float>(zs.begin(), zs.begin() + 1000));
-  double mu = 0, mz = 0, vu = 0, vz = 0, cross = 0;
-  bool inside = true;
-  for (size_t i = 0; i < size_t(n); i++) {
-    mu += us[i];
-    mz += zs[i];
-    inside = inside && us[i] >= -2 && us[i] < 3;
-  }
-  mu /= double(n);
-  mz /= double(n);
-  for (size_t i = 0; i < size_t(n); i++) {
-    vu += (us[i] - mu) * (us[i] - mu);
-    vz += (zs[i] - mz) * (zs[i] - mz);
-    cross += (zs[i] - mz) * (os[i] - mz);
-  }
-  // Six standard errors of each estimate.
-  double root = std::sqrt(double(n));
-  c.checks++;
-  if (!inside) c.fail("uniform numbers leave [-2, 3)");
-  c.close("uniform mean", {float(mu)}, {0.5}, 6 * 1.4434 / root);
-  c.close("uniform variance", {float(vu / double(n))}, {25.0 / 12}, 6 * 1.87 / root);
-  c.close("normal mean", {float(mz)}, {1.0}, 6 * 0.5 / root);
-  c.close("normal variance", {float(vz / double(n))}, {0.25}, 6 * 0.25 * 1.4143 / root);
-  c.close("correlation of keys", {float(cross / double(n))}, {0.0}, 6 * 0.25 / root);
-}};
+const Register random_numbers{
+    "random numbers: moments, range, counter", [](Context &c) {
+      const int64_t n = 100001;
+      Array<float> u(c, n), z(c, n), again(c, n), other(c, n), head(c, 1000);
+      c.ok(cria_random_uniform(c.queue, n, 42, -2, 3, CRIA_F32, u), "random_uniform");
+      c.ok(cria_random_normal(c.queue, n, 42, 1, 0.5f, CRIA_F32, z), "random_normal");
+      c.ok(cria_random_normal(c.queue, n, 42, 1, 0.5f, CRIA_F32, again), "random_normal again");
+      c.ok(cria_random_normal(c.queue, n, 43, 1, 0.5f, CRIA_F32, other),
+           "random_normal, other key");
+      c.ok(cria_random_normal(c.queue, 1000, 42, 1, 0.5f, CRIA_F32, head), "random_normal, fewer");
+      std::vector<float> us = u.values(), zs = z.values(), os = other.values();
+      c.same("same key", again.values(), zs);
+      c.same("a prefix", head.values(), std::vector<float>(zs.begin(), zs.begin() + 1000));
+      double mu = 0, mz = 0, vu = 0, vz = 0, cross = 0;
+      bool inside = true;
+      for (size_t i = 0; i < size_t(n); i++) {
+        mu += us[i];
+        mz += zs[i];
+        inside = inside && us[i] >= -2 && us[i] < 3;
+      }
+      mu /= double(n);
+      mz /= double(n);
+      for (size_t i = 0; i < size_t(n); i++) {
+        vu += (us[i] - mu) * (us[i] - mu);
+        vz += (zs[i] - mz) * (zs[i] - mz);
+        cross += (zs[i] - mz) * (os[i] - mz);
+      }
+      // Six standard errors of each estimate.
+      double root = std::sqrt(double(n));
+      c.checks++;
+      if (!inside) c.fail("uniform numbers leave [-2, 3)");
+      c.close("uniform mean", {float(mu)}, {0.5}, 6 * 1.4434 / root);
+      c.close("uniform variance", {float(vu / double(n))}, {25.0 / 12}, 6 * 1.87 / root);
+      c.close("normal mean", {float(mz)}, {1.0}, 6 * 0.5 / root);
+      c.close("normal variance", {float(vz / double(n))}, {0.25}, 6 * 0.25 * 1.4143 / root);
+      c.close("correlation of keys", {float(cross / double(n))}, {0.0}, 6 * 0.25 / root);
+    }};
 
-const Register sampling{"sampling", [](Context &c) {
-  std::vector<float> z = {0.5f, 2.0f, -1.0f, 2.0f, 1.0f, -INFINITY};
-  const int64_t v = int64_t(z.size()), draws = 20000;
-  std::vector<float> many;
-  for (int64_t i = 0; i < draws; i++) many.insert(many.end(), z.begin(), z.end());
-  Array<float> one(c, z), all(c, many);
-  Array<int32_t> token(c, 1), tokens(c, draws);
-  c.ok(cria_sample(c.queue, 1, v, one, 0, 0, 1, 7, token), "greedy");
-  c.same("greedy takes the lowest index of a tie", token.values(), {1});
-  struct Setting {
-    float temperature;
-    int32_t top_k;
-    float top_p;
-    std::vector<int> support;
-  };
-  // Probabilities at temperature 1: 0.079 0.354 0.018 0.354 0.130... so top_p 0.6 keeps the two largest.
-  for (const Setting &s : std::vector<Setting>{{1, 0, 1, {0, 1, 2, 3, 4}}, {0.5f, 0, 1, {0, 1, 2, 3, 4}}, {1, 3, 1, {1, 3, 4}}, {1, 0, 0.6f, {1, 3}}, {2, 4, 0.99f, {0, 1, 3, 4}}}) {
-    c.ok(cria_sample(c.queue, draws, v, all, s.temperature, s.top_k, s.top_p, 99, tokens), "sample");
-    std::vector<double> p(size_t(v), 0.0);
-    double total = 0;
-    for (int i : s.support) total += p[size_t(i)] = std::exp(double(z[size_t(i)]) / double(s.temperature));
-    std::vector<double> count(size_t(v), 0.0);
-    for (int32_t t : tokens.values()) {
-      if (t >= 0 && t < v) count[size_t(t)] += 1;  // else the frequencies below do not add up
-    }
-    for (size_t i = 0; i < size_t(v); i++) {
-      double want = p[i] / total;
-      c.close("frequency", {float(count[i] / double(draws))}, {want}, 6 * std::sqrt(want * (1 - want) / double(draws)));
-    }
-  }
-  Array<int32_t> repeat(c, draws);
-  c.ok(cria_sample(c.queue, draws, v, all, 1, 0, 1, 99, tokens), "sample");
-  c.ok(cria_sample(c.queue, draws, v, all, 1, 0, 1, 99, repeat), "sample");
-  c.same("same key, same tokens", repeat.values(), tokens.values());
-  Array<float> nothing(c, std::vector<float>{NAN, NAN});
-  c.refused(cria_sample(c.queue, 1, 2, nothing, 1, 0, 1, 1, token), CRIA_NOT_FINITE, {"sample"});
-  c.refused(cria_sample(c.queue, 1, v, one, -1, 0, 1, 1, token), CRIA_INVALID_ARGUMENT, {"sample", "temperature"});
-  c.refused(cria_sample(c.queue, 1, v, one, 1, 0, 0, 1, token), CRIA_INVALID_ARGUMENT, {"sample", "top_p"});
-}};
+const Register sampling{
+    "sampling", [](Context &c) {
+      std::vector<float> z = {0.5f, 2.0f, -1.0f, 2.0f, 1.0f, -INFINITY};
+      const int64_t v = int64_t(z.size()), draws = 20000;
+      std::vector<float> many;
+      for (int64_t i = 0; i < draws; i++) many.insert(many.end(), z.begin(), z.end());
+      Array<float> one(c, z), all(c, many);
+      Array<int32_t> token(c, 1), tokens(c, draws);
+      c.ok(cria_sample(c.queue, 1, v, one, 0, 0, 1, 7, token), "greedy");
+      c.same("greedy takes the lowest index of a tie", token.values(), {1});
+      struct Setting {
+        float temperature;
+        int32_t top_k;
+        float top_p;
+        std::vector<int> support;
+      };
+      // Probabilities at temperature 1: 0.079 0.354 0.018 0.354 0.130... so top_p 0.6 keeps the two largest.
+      for (const Setting &s : std::vector<Setting>{{1, 0, 1, {0, 1, 2, 3, 4}},
+                                                   {0.5f, 0, 1, {0, 1, 2, 3, 4}},
+                                                   {1, 3, 1, {1, 3, 4}},
+                                                   {1, 0, 0.6f, {1, 3}},
+                                                   {2, 4, 0.99f, {0, 1, 3, 4}}}) {
+        c.ok(cria_sample(c.queue, draws, v, all, s.temperature, s.top_k, s.top_p, 99, tokens),
+             "sample");
+        std::vector<double> p(size_t(v), 0.0);
+        double total = 0;
+        for (int i : s.support)
+          total += p[size_t(i)] = std::exp(double(z[size_t(i)]) / double(s.temperature));
+        std::vector<double> count(size_t(v), 0.0);
+        for (int32_t t : tokens.values()) {
+          if (t >= 0 && t < v) count[size_t(t)] += 1;  // else the frequencies below do not add up
+        }
+        for (size_t i = 0; i < size_t(v); i++) {
+          double want = p[i] / total;
+          c.close("frequency", {float(count[i] / double(draws))}, {want},
+                  6 * std::sqrt(want * (1 - want) / double(draws)));
+        }
+      }
+      Array<int32_t> repeat(c, draws);
+      c.ok(cria_sample(c.queue, draws, v, all, 1, 0, 1, 99, tokens), "sample");
+      c.ok(cria_sample(c.queue, draws, v, all, 1, 0, 1, 99, repeat), "sample");
+      c.same("same key, same tokens", repeat.values(), tokens.values());
+      Array<float> nothing(c, std::vector<float>{NAN, NAN});
+      c.refused(cria_sample(c.queue, 1, 2, nothing, 1, 0, 1, 1, token), CRIA_NOT_FINITE,
+                {"sample"});
+      c.refused(cria_sample(c.queue, 1, v, one, -1, 0, 1, 1, token), CRIA_INVALID_ARGUMENT,
+                {"sample", "temperature"});
+      c.refused(cria_sample(c.queue, 1, v, one, 1, 0, 0, 1, token), CRIA_INVALID_ARGUMENT,
+                {"sample", "top_p"});
+    }};
 
 }  // namespace
 }  // namespace conformance

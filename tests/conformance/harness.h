@@ -128,15 +128,17 @@ struct Context {
   // One check: |got - want| <= bound for every element; NaN equals NaN only, infinities must match.
   void close(const char *what, const std::vector<float> &got, const std::vector<double> &want,
              const std::vector<double> &bound);
-  void close(const char *what, const std::vector<float> &got, const std::vector<double> &want, double bound);
+  void close(const char *what, const std::vector<float> &got, const std::vector<double> &want,
+             double bound);
   // One check: bit for bit.
   template <class T>
   void same(const char *what, const std::vector<T> &got, const std::vector<T> &want) {
     checks++;
     for (size_t i = 0; i < want.size() || i < got.size(); i++) {
       if (i >= got.size() || i >= want.size() || std::memcmp(&got[i], &want[i], sizeof(T)) != 0) {
-        fail("%s: element %zu of %zu/%zu differs: got %.9g, expected %.9g", what, i, got.size(), want.size(),
-             i < got.size() ? double(got[i]) : 0.0, i < want.size() ? double(want[i]) : 0.0);
+        fail("%s: element %zu of %zu/%zu differs: got %.9g, expected %.9g", what, i, got.size(),
+             want.size(), i < got.size() ? double(got[i]) : 0.0,
+             i < want.size() ? double(want[i]) : 0.0);
         return;
       }
     }

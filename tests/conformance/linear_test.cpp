@@ -9,7 +9,9 @@ namespace conformance {
 namespace {
 
 enum class Kind { f32, bf16, nf4 };
-const char *name_of(Kind kind) { return kind == Kind::f32 ? "f32" : kind == Kind::bf16 ? "bf16" : "nf4"; }
+const char *name_of(Kind kind) {
+  return kind == Kind::f32 ? "f32" : kind == Kind::bf16 ? "bf16" : "nf4";
+}
 
 // A weight matrix on the device together with its float values.
 struct Weight {
@@ -19,7 +21,8 @@ struct Weight {
   std::unique_ptr<Array<uint16_t>> bf16;
   cria_nf4 *nf4 = nullptr;
 
-  Weight(Context &context, Kind kind_, int64_t n, int64_t k, bool integers, Random &random) : kind(kind_) {
+  Weight(Context &context, Kind kind_, int64_t n, int64_t k, bool integers, Random &random)
+      : kind(kind_) {
     if (kind == Kind::nf4) {
       make_nf4(context, n, k, integers, random);
       return;
@@ -51,12 +54,13 @@ struct Weight {
         int code = i % 2 ? codes[size_t(i / 2)] & 15 : codes[size_t(i / 2)] >> 4;
         values[size_t(i)] = map[size_t(code)] * scales[size_t(i / 64)];
       }
-      context.ok(cria_nf4_import(context.queue, n, k, 64, codes.data(), map.data(), scales.data(), nullptr, 0,
-                                 nullptr, nullptr, 0, &nf4),
+      context.ok(cria_nf4_import(context.queue, n, k, 64, codes.data(), map.data(), scales.data(),
+                                 nullptr, 0, nullptr, nullptr, 0, &nf4),
                  "nf4_import");
     } else {
       Array<float> source(context, random.normals(n * k, 0.5));
-      context.ok(cria_nf4_quantize(context.queue, n, k, 64, 1, CRIA_F32, source, &nf4), "nf4_quantize");
+      context.ok(cria_nf4_quantize(context.queue, n, k, 64, 1, CRIA_F32, source, &nf4),
+                 "nf4_quantize");
       Array<float> back(context, n * k);
       context.ok(cria_nf4_dequantize(context.queue, nf4, 0, n, CRIA_F32, back), "nf4_dequantize");
       values = back.values();
@@ -88,11 +92,13 @@ void linear_case(Context &context, Kind kind, Shape s, bool integers, bool accum
   Random random(uint64_t(s.m * 1000003 + s.n * 1009 + s.k * 31 + s.rank));
   // Shapes whose exact sums would leave the integers that float32 holds use normals.
   Weight w(context, kind, s.n, s.k, integers, random);
-  auto draw = [&](int64_t n, int limit) { return integers ? random.integers(n, limit) : random.normals(n); };
+  auto draw = [&](int64_t n, int limit) {
+    return integers ? random.integers(n, limit) : random.normals(n);
+  };
   std::vector<float> x = draw(s.m * s.k, 2), a = draw(s.rank * s.k, 1), b = draw(s.n * s.rank, 1);
   std::vector<float> dy = draw(s.m * s.n, 2);
-  std::vector<float> dx0 = draw(s.m * s.k, 2), da0 = draw(s.rank * s.k, 2), db0 = draw(s.n * s.rank, 2),
-                     dw0 = draw(s.n * s.k, 2);
+  std::vector<float> dx0 = draw(s.m * s.k, 2), da0 = draw(s.rank * s.k, 2),
+                     db0 = draw(s.n * s.rank, 2), dw0 = draw(s.n * s.k, 2);
   const float scale = integers ? 0.5f : 1.7f;
   const float p = s.dropout;
   const uint64_t key = 0xC0FFEE1234567ull;
@@ -101,24 +107,28 @@ void linear_case(Context &context, Kind kind, Shape s, bool integers, bool accum
   Array<float> dev_x(context, x), dev_a(context, a), dev_b(context, b), dev_dy(context, dy);
   Array<float> t(context, s.m * s.rank), y(context, s.m * s.n);
   if (kind == Kind::nf4) {
-    context.ok(cria_nf4_linear(context.queue, w.nf4, s.m, dev_x, s.rank, s.rank ? dev_a.get() : nullptr,
-                               s.rank ? dev_b.get() : nullptr, scale, p, key, s.rank ? t.get() : nullptr, y),
+    context.ok(cria_nf4_linear(context.queue, w.nf4, s.m, dev_x, s.rank,
+                               s.rank ? dev_a.get() : nullptr, s.rank ? dev_b.get() : nullptr,
+                               scale, p, key, s.rank ? t.get() : nullptr, y),
                "nf4_linear");
   } else {
-    context.ok(cria_linear(context.queue, s.m, s.n, s.k, kind == Kind::f32 ? CRIA_F32 : CRIA_BF16, w.address(),
-                           dev_x, s.rank, s.rank ? dev_a.get() : nullptr, s.rank ? dev_b.get() : nullptr, scale,
-                           p, key, s.rank ? t.get() : nullptr, y),
-               "linear");
+    context.ok(
+        cria_linear(context.queue, s.m, s.n, s.k, kind == Kind::f32 ? CRIA_F32 : CRIA_BF16,
+                    w.address(), dev_x, s.rank, s.rank ? dev_a.get() : nullptr,
+                    s.rank ? dev_b.get() : nullptr, scale, p, key, s.rank ? t.get() : nullptr, y),
+        "linear");
   }
 
   Matrix mask = dropout_mask(key, s.m * s.k, p);
-  Matrix wide_x = widen(x), wide_w = widen(w.values), wide_a = widen(a), wide_b = widen(b), wide_dy = widen(dy);
+  Matrix wide_x = widen(x), wide_w = widen(w.values), wide_a = widen(a), wide_b = widen(b),
+         wide_dy = widen(dy);
   Matrix dropped = times(wide_x, mask);
   Matrix size_t_, size_y, size_lora;
   Matrix want_t = multiply_transposed(dropped, wide_a, s.m, s.rank, s.k, &size_t_);
   Matrix base = multiply_transposed(wide_x, wide_w, s.m, s.n, s.k, &size_y);
   Matrix branch = scaled(multiply_transposed(want_t, wide_b, s.m, s.n, s.rank), scale);
-  Matrix size_branch = scaled(multiply_transposed(absolute(size_t_), absolute(wide_b), s.m, s.n, s.rank), scale);
+  Matrix size_branch =
+      scaled(multiply_transposed(absolute(size_t_), absolute(wide_b), s.m, s.n, s.rank), scale);
   Matrix want_y = sum_of(base, branch);
   Matrix rounded_y = sum_of(multiply_transposed(widen(rounded(x)), wide_w, s.m, s.n, s.k), branch);
   double exact = integers && p == 0 ? 0 : 1;
@@ -128,7 +138,8 @@ void linear_case(Context &context, Kind kind, Shape s, bool integers, bool accum
   close_either(context, "y", may_round, y.values(), want_y, rounded_y, bound_y);
 
   // Backward. u = scale dy B.
-  Matrix bt = transpose(wide_b, s.n, s.rank), wt = transpose(wide_w, s.n, s.k), at = transpose(wide_a, s.rank, s.k);
+  Matrix bt = transpose(wide_b, s.n, s.rank), wt = transpose(wide_w, s.n, s.k),
+         at = transpose(wide_a, s.rank, s.k);
   Matrix size_u, size_dx;
   Matrix u = scaled(multiply_transposed(wide_dy, bt, s.m, s.rank, s.n, &size_u), scale);
   size_u = scaled(size_u, scale);
@@ -140,14 +151,18 @@ void linear_case(Context &context, Kind kind, Shape s, bool integers, bool accum
   Matrix want_dx = sum_of(sum_of(dx_base, dx_branch), start);
   Matrix want_dx_rounded = sum_of(sum_of(dx_rounded, dx_branch), start);
   double g = exact * sum_factor(s.n + s.rank + 3);
-  Matrix bound_dx = sum_of(sum_of(scaled(size_dx, g), scaled(size_dxb, 2 * g)), scaled(absolute(start), 2 * g));
+  Matrix bound_dx =
+      sum_of(sum_of(scaled(size_dx, g), scaled(size_dxb, 2 * g)), scaled(absolute(start), 2 * g));
 
-  Matrix ut = transpose(u, s.m, s.rank), xt = transpose(dropped, s.m, s.k), plain_xt = transpose(wide_x, s.m, s.k);
+  Matrix ut = transpose(u, s.m, s.rank), xt = transpose(dropped, s.m, s.k),
+         plain_xt = transpose(wide_x, s.m, s.k);
   Matrix dyt = transpose(wide_dy, s.m, s.n), tt = transpose(want_t, s.m, s.rank);
   Matrix want_da = multiply_transposed(ut, xt, s.rank, s.k, s.m);
-  Matrix size_da = multiply_transposed(transpose(size_u, s.m, s.rank), absolute(xt), s.rank, s.k, s.m);
+  Matrix size_da =
+      multiply_transposed(transpose(size_u, s.m, s.rank), absolute(xt), s.rank, s.k, s.m);
   Matrix want_db = scaled(multiply_transposed(dyt, tt, s.n, s.rank, s.m), scale);
-  Matrix size_db = scaled(multiply_transposed(absolute(dyt), transpose(size_t_, s.m, s.rank), s.n, s.rank, s.m), scale);
+  Matrix size_db = scaled(
+      multiply_transposed(absolute(dyt), transpose(size_t_, s.m, s.rank), s.n, s.rank, s.m), scale);
   Matrix size_dw;
   Matrix want_dw = multiply_transposed(dyt, plain_xt, s.n, s.k, s.m, &size_dw);
 
@@ -156,16 +171,18 @@ void linear_case(Context &context, Kind kind, Shape s, bool integers, bool accum
   const float *pa = s.rank ? dev_a.get() : nullptr, *pb = s.rank ? dev_b.get() : nullptr,
               *pt = s.rank ? t.get() : nullptr;
   if (kind == Kind::nf4) {
-    context.ok(cria_nf4_linear_bwd(context.queue, w.nf4, s.m, dev_x, s.rank, pa, pb, scale, p, key, pt, dev_dy,
-                                   accumulate, dx, dev_da, dev_db),
+    context.ok(cria_nf4_linear_bwd(context.queue, w.nf4, s.m, dev_x, s.rank, pa, pb, scale, p, key,
+                                   pt, dev_dy, accumulate, dx, dev_da, dev_db),
                "nf4_linear_bwd");
   } else {
-    context.ok(cria_linear_bwd(context.queue, s.m, s.n, s.k, kind == Kind::f32 ? CRIA_F32 : CRIA_BF16, w.address(),
-                               dev_x, s.rank, pa, pb, scale, p, key, pt, dev_dy, accumulate, dx, dw, dev_da,
-                               dev_db),
-               "linear_bwd");
+    context.ok(
+        cria_linear_bwd(context.queue, s.m, s.n, s.k, kind == Kind::f32 ? CRIA_F32 : CRIA_BF16,
+                        w.address(), dev_x, s.rank, pa, pb, scale, p, key, pt, dev_dy, accumulate,
+                        dx, dw, dev_da, dev_db),
+        "linear_bwd");
     context.close("dw", dw.values(), sum_of(want_dw, widen(dw0)),
-                  sum_of(scaled(size_dw, exact * sum_factor(s.m + 3)), scaled(absolute(widen(dw0)), exact * 2 * kEps)));
+                  sum_of(scaled(size_dw, exact * sum_factor(s.m + 3)),
+                         scaled(absolute(widen(dw0)), exact * 2 * kEps)));
   }
   close_either(context, "dx", may_round, dx.values(), want_dx, want_dx_rounded, bound_dx);
   if (s.rank) {
@@ -179,24 +196,27 @@ void linear_case(Context &context, Kind kind, Shape s, bool integers, bool accum
   // What is not asked for is not needed: dx alone, without x and t.
   Array<float> alone(context, s.m * s.k);
   if (kind == Kind::nf4) {
-    context.ok(cria_nf4_linear_bwd(context.queue, w.nf4, s.m, nullptr, s.rank, pa, pb, scale, p, key, nullptr,
-                                   dev_dy, 0, alone, nullptr, nullptr),
+    context.ok(cria_nf4_linear_bwd(context.queue, w.nf4, s.m, nullptr, s.rank, pa, pb, scale, p,
+                                   key, nullptr, dev_dy, 0, alone, nullptr, nullptr),
                "nf4_linear_bwd, dx only");
   } else {
-    context.ok(cria_linear_bwd(context.queue, s.m, s.n, s.k, kind == Kind::f32 ? CRIA_F32 : CRIA_BF16, w.address(),
-                               nullptr, s.rank, pa, pb, scale, p, key, nullptr, dev_dy, 0, alone, nullptr, nullptr,
-                               nullptr),
-               "linear_bwd, dx only");
+    context.ok(
+        cria_linear_bwd(context.queue, s.m, s.n, s.k, kind == Kind::f32 ? CRIA_F32 : CRIA_BF16,
+                        w.address(), nullptr, s.rank, pa, pb, scale, p, key, nullptr, dev_dy, 0,
+                        alone, nullptr, nullptr, nullptr),
+        "linear_bwd, dx only");
   }
   if (!accumulate) context.same("dx alone", alone.values(), dx.values());
 }
 
 const std::vector<Shape> kShapes = {
-    {0, 5, 7, 0, 0},      {3, 0, 7, 2, 0},       {1, 1, 1, 1, 0},      {1, 1, 64, 0, 0},      {2, 3, 5, 0, 0},
-    {7, 13, 11, 3, 0},    {1, 64, 64, 4, 0},     {6, 64, 64, 0, 0},    {5, 63, 65, 1, 0},     {13, 127, 129, 16, 0},
-    {17, 65, 172, 8, 0},  {9, 200, 200, 4, 0},   {31, 96, 400, 2, 0},  {3, 31, 1080, 5, 0},   {64, 64, 128, 16, 0},
-    {67, 130, 320, 7, 0}, {37, 17, 61, 3, 0},    {1, 3200, 64, 2, 0},  {2, 64, 3200, 16, 0},  {3, 8640, 64, 1, 0},
-    {4, 33, 8640, 2, 0},  {8, 128, 192, 8, 0},   {96, 70, 256, 64, 0}, {130, 48, 192, 16, 0}, {11, 29, 131, 0, 0},
+    {0, 5, 7, 0, 0},     {3, 0, 7, 2, 0},       {1, 1, 1, 1, 0},      {1, 1, 64, 0, 0},
+    {2, 3, 5, 0, 0},     {7, 13, 11, 3, 0},     {1, 64, 64, 4, 0},    {6, 64, 64, 0, 0},
+    {5, 63, 65, 1, 0},   {13, 127, 129, 16, 0}, {17, 65, 172, 8, 0},  {9, 200, 200, 4, 0},
+    {31, 96, 400, 2, 0}, {3, 31, 1080, 5, 0},   {64, 64, 128, 16, 0}, {67, 130, 320, 7, 0},
+    {37, 17, 61, 3, 0},  {1, 3200, 64, 2, 0},   {2, 64, 3200, 16, 0}, {3, 8640, 64, 1, 0},
+    {4, 33, 8640, 2, 0}, {8, 128, 192, 8, 0},   {96, 70, 256, 64, 0}, {130, 48, 192, 16, 0},
+    {11, 29, 131, 0, 0},
 };
 
 struct Registration {
@@ -204,42 +224,52 @@ struct Registration {
     for (Kind kind : {Kind::f32, Kind::bf16, Kind::nf4})
       for (const Shape &s : kShapes) {
         std::string label = std::string(name_of(kind)) + " linear " + std::to_string(s.m) + "x" +
-                            std::to_string(s.n) + "x" + std::to_string(s.k) + " rank " + std::to_string(s.rank);
+                            std::to_string(s.n) + "x" + std::to_string(s.k) + " rank " +
+                            std::to_string(s.rank);
         bool integers = s.k * s.n <= 300000 && s.rank <= 16;
         if (integers)
-          Register(label + " integers", [=](Context &c) { linear_case(c, kind, s, true, s.m % 2 == 1); });
-        Register(label + " normals", [=](Context &c) { linear_case(c, kind, s, false, s.m % 2 == 0); });
+          Register(label + " integers",
+                   [=](Context &c) { linear_case(c, kind, s, true, s.m % 2 == 1); });
+        Register(label + " normals",
+                 [=](Context &c) { linear_case(c, kind, s, false, s.m % 2 == 0); });
         if (s.rank > 0) {
           Shape dropped = s;
           dropped.dropout = 0.3f;
-          Register(label + " dropout", [=](Context &c) { linear_case(c, kind, dropped, false, false); });
+          Register(label + " dropout",
+                   [=](Context &c) { linear_case(c, kind, dropped, false, false); });
         }
       }
   }
 } registration;
 
 // A row's result does not depend on the rows beside it: packing sequences differently changes no bit.
-const Register rows_alone{"linear rows do not depend on their neighbours", [](Context &context) {
-  for (Kind kind : {Kind::f32, Kind::bf16, Kind::nf4}) {
-    const int64_t m = 29, n = 70, k = 192;
-    Random random(5);
-    Weight w(context, kind, n, k, false, random);
-    std::vector<float> x = random.normals(m * k);
-    auto run = [&](int64_t first, int64_t rows) {
-      Array<float> in(context, std::vector<float>(x.begin() + first * k, x.begin() + (first + rows) * k));
-      Array<float> out(context, rows * n);
-      if (kind == Kind::nf4) {
-        context.ok(cria_nf4_linear(context.queue, w.nf4, rows, in, 0, nullptr, nullptr, 0, 0, 0, nullptr, out), "nf4_linear");
-      } else {
-        context.ok(cria_linear(context.queue, rows, n, k, kind == Kind::f32 ? CRIA_F32 : CRIA_BF16, w.address(), in, 0,
-                               nullptr, nullptr, 0, 0, 0, nullptr, out), "linear");
+const Register rows_alone{
+    "linear rows do not depend on their neighbours", [](Context &context) {
+      for (Kind kind : {Kind::f32, Kind::bf16, Kind::nf4}) {
+        const int64_t m = 29, n = 70, k = 192;
+        Random random(5);
+        Weight w(context, kind, n, k, false, random);
+        std::vector<float> x = random.normals(m * k);
+        auto run = [&](int64_t first, int64_t rows) {
+          Array<float> in(
+              context, std::vector<float>(x.begin() + first * k, x.begin() + (first + rows) * k));
+          Array<float> out(context, rows * n);
+          if (kind == Kind::nf4) {
+            context.ok(cria_nf4_linear(context.queue, w.nf4, rows, in, 0, nullptr, nullptr, 0, 0, 0,
+                                       nullptr, out),
+                       "nf4_linear");
+          } else {
+            context.ok(
+                cria_linear(context.queue, rows, n, k, kind == Kind::f32 ? CRIA_F32 : CRIA_BF16,
+                            w.address(), in, 0, nullptr, nullptr, 0, 0, 0, nullptr, out),
+                "linear");
+          }
+          return out.values();
+        };
+        std::vector<float> all = run(0, m), tail = run(11, 18);
+        context.same("rows 11..28", tail, std::vector<float>(all.begin() + 11 * n, all.end()));
       }
-      return out.values();
-    };
-    std::vector<float> all = run(0, m), tail = run(11, 18);
-    context.same("rows 11..28", tail, std::vector<float>(all.begin() + 11 * n, all.end()));
-  }
-}};
+    }};
 
 struct Product {
   int64_t batch, m, n, k;
@@ -248,10 +278,13 @@ struct Product {
 void matmul_case(Context &context, Product s, bool ta, bool tb, bool accumulate, bool integers) {
   Random random(uint64_t(s.m * 7 + s.n * 5 + s.k));
   auto draw = [&](int64_t n) { return integers ? random.integers(n, 4) : random.normals(n); };
-  std::vector<float> a = draw(s.batch * s.m * s.k), b = draw(s.batch * s.k * s.n), c0 = draw(s.batch * s.m * s.n);
+  std::vector<float> a = draw(s.batch * s.m * s.k), b = draw(s.batch * s.k * s.n),
+                     c0 = draw(s.batch * s.m * s.n);
   const float alpha = integers ? 2.0f : -0.7f;
   Array<float> da(context, a), db(context, b), dc(context, c0);
-  context.ok(cria_matmul(context.queue, s.batch, s.m, s.n, s.k, ta, tb, alpha, da, db, accumulate, dc), "matmul");
+  context.ok(
+      cria_matmul(context.queue, s.batch, s.m, s.n, s.k, ta, tb, alpha, da, db, accumulate, dc),
+      "matmul");
   Matrix want(c0.size()), bound(c0.size());
   double f = integers ? 0 : sum_factor(s.k + 2);
   for (int64_t i = 0; i < s.batch; i++) {
@@ -273,12 +306,25 @@ void matmul_case(Context &context, Product s, bool ta, bool tb, bool accumulate,
 
 struct MatmulRegistration {
   MatmulRegistration() {
-    for (Product s : std::vector<Product>{{1, 1, 1, 1}, {0, 3, 3, 3}, {2, 0, 3, 4}, {1, 3, 5, 0}, {3, 7, 5, 11}, {2, 17, 33, 65},
-                                          {1, 64, 64, 64}, {1, 6, 64, 3}, {1, 5, 63, 100}, {2, 129, 31, 70}, {1, 2, 3200, 17},
-                                          {1, 13, 3, 8640}, {1, 100, 100, 257}, {1, 1, 130, 96}, {1, 130, 1, 96}})
+    for (Product s : std::vector<Product>{{1, 1, 1, 1},
+                                          {0, 3, 3, 3},
+                                          {2, 0, 3, 4},
+                                          {1, 3, 5, 0},
+                                          {3, 7, 5, 11},
+                                          {2, 17, 33, 65},
+                                          {1, 64, 64, 64},
+                                          {1, 6, 64, 3},
+                                          {1, 5, 63, 100},
+                                          {2, 129, 31, 70},
+                                          {1, 2, 3200, 17},
+                                          {1, 13, 3, 8640},
+                                          {1, 100, 100, 257},
+                                          {1, 1, 130, 96},
+                                          {1, 130, 1, 96}})
       for (int mode = 0; mode < 8; mode++) {
-        std::string label = "matmul " + std::to_string(s.batch) + "x" + std::to_string(s.m) + "x" + std::to_string(s.n) +
-                            "x" + std::to_string(s.k) + " mode " + std::to_string(mode);
+        std::string label = "matmul " + std::to_string(s.batch) + "x" + std::to_string(s.m) + "x" +
+                            std::to_string(s.n) + "x" + std::to_string(s.k) + " mode " +
+                            std::to_string(mode);
         Register(label, [=](Context &c) {
           matmul_case(c, s, mode & 1, mode & 2, mode & 4, true);
           matmul_case(c, s, mode & 1, mode & 2, mode & 4, false);
@@ -287,22 +333,30 @@ struct MatmulRegistration {
   }
 } matmul_registration;
 
-const Register refusals{"linear refuses bad arguments", [](Context &context) {
-  Array<float> x(context, 64);
-  context.refused(cria_linear(context.queue, -1, 4, 4, CRIA_F32, x, x, 0, nullptr, nullptr, 0, 0, 0, nullptr, x),
-                  CRIA_INVALID_ARGUMENT, {"linear", "-1"});
-  context.refused(cria_linear(context.queue, 2, 4, 4, 99, x, x, 0, nullptr, nullptr, 0, 0, 0, nullptr, x),
-                  CRIA_INVALID_ARGUMENT, {"linear", "99"});
-  context.refused(cria_linear(context.queue, 2, 4, 4, CRIA_F32, x, nullptr, 0, nullptr, nullptr, 0, 0, 0, nullptr, x),
-                  CRIA_INVALID_ARGUMENT, {"linear", "x"});
-  context.refused(cria_linear(context.queue, 2, 4, 4, CRIA_F32, x, x, 2, nullptr, x, 1, 0, 0, x, x),
-                  CRIA_INVALID_ARGUMENT, {"linear", "rank"});
-  context.refused(cria_linear(context.queue, 2, 4, 4, CRIA_F32, x, x, 2, x, x, 1, 1.0f, 0, x, x),
-                  CRIA_INVALID_ARGUMENT, {"linear", "dropout"});
-  context.refused(cria_nf4_linear(context.queue, nullptr, 2, x, 0, nullptr, nullptr, 0, 0, 0, nullptr, x),
-                  CRIA_INVALID_ARGUMENT, {"nf4_linear"});
-  context.refused(cria_matmul(context.queue, 1, 2, -3, 2, 0, 0, 1, x, x, 0, x), CRIA_INVALID_ARGUMENT, {"matmul", "-3"});
-}};
+const Register refusals{
+    "linear refuses bad arguments", [](Context &context) {
+      Array<float> x(context, 64);
+      context.refused(cria_linear(context.queue, -1, 4, 4, CRIA_F32, x, x, 0, nullptr, nullptr, 0,
+                                  0, 0, nullptr, x),
+                      CRIA_INVALID_ARGUMENT, {"linear", "-1"});
+      context.refused(
+          cria_linear(context.queue, 2, 4, 4, 99, x, x, 0, nullptr, nullptr, 0, 0, 0, nullptr, x),
+          CRIA_INVALID_ARGUMENT, {"linear", "99"});
+      context.refused(cria_linear(context.queue, 2, 4, 4, CRIA_F32, x, nullptr, 0, nullptr, nullptr,
+                                  0, 0, 0, nullptr, x),
+                      CRIA_INVALID_ARGUMENT, {"linear", "x"});
+      context.refused(
+          cria_linear(context.queue, 2, 4, 4, CRIA_F32, x, x, 2, nullptr, x, 1, 0, 0, x, x),
+          CRIA_INVALID_ARGUMENT, {"linear", "rank"});
+      context.refused(
+          cria_linear(context.queue, 2, 4, 4, CRIA_F32, x, x, 2, x, x, 1, 1.0f, 0, x, x),
+          CRIA_INVALID_ARGUMENT, {"linear", "dropout"});
+      context.refused(
+          cria_nf4_linear(context.queue, nullptr, 2, x, 0, nullptr, nullptr, 0, 0, 0, nullptr, x),
+          CRIA_INVALID_ARGUMENT, {"nf4_linear"});
+      context.refused(cria_matmul(context.queue, 1, 2, -3, 2, 0, 0, 1, x, x, 0, x),
+                      CRIA_INVALID_ARGUMENT, {"matmul", "-3"});
+    }};
 
 }  // namespace
 }  // namespace conformance

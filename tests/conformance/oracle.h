@@ -70,7 +70,8 @@ inline bool kept(uint64_t key, uint64_t index, float p) {
 inline Matrix dropout_mask(uint64_t key, int64_t n, float p) {
   Matrix mask(static_cast<size_t>(n), 1.0);
   if (p > 0)
-    for (int64_t i = 0; i < n; i++) mask[size_t(i)] = kept(key, uint64_t(i), p) ? 1.0 / (1.0 - double(p)) : 0.0;
+    for (int64_t i = 0; i < n; i++)
+      mask[size_t(i)] = kept(key, uint64_t(i), p) ? 1.0 / (1.0 - double(p)) : 0.0;
   return mask;
 }
 
