@@ -40,10 +40,10 @@ void forward(CpuDevice &device, const Weight &w, int64_t m, const float *x, cons
   int count = 1;
   if (lora.rank > 0) {
     const Term inner{w.k, {x, w.k, false, lora.dropout}, transposed(lora.a, w.k)};
-    gemm(device, m, lora.rank, &inner, 1, false, t, lora.rank);
+    multiply(device, m, lora.rank, &inner, 1, false, t, lora.rank);
     terms[count++] = {lora.rank, {t, lora.rank}, transposed(lora.b, lora.rank), lora.scale};
   }
-  gemm(device, m, w.n, terms, count, false, y, w.n);
+  multiply(device, m, w.n, terms, count, false, y, w.n);
 }
 
 // db [N,R] += scale dy^T t. The narrow side is made the rows of the product, t^T dy, whose columns fill vectors.
@@ -132,18 +132,18 @@ cria_status matmul(cria_queue *queue, int64_t batch, int64_t m, int64_t n, int64
                    const float *b, int32_t accumulate, float *c) {
   CpuDevice &device = device_of(queue);
   if (batch == 0 || m == 0 || n == 0 || k == 0) return CRIA_OK;
-  auto multiply = [&](int64_t i) {
+  auto product = [&](int64_t i) {
     const MatrixA left{a + i * m * k, transpose_a ? m : k, transpose_a != 0};
     const MatrixB right{MatrixB::f32, b + i * k * n, transpose_b ? k : n, transpose_b != 0};
     const Term term{k, left, right, alpha};
-    gemm(device, m, n, &term, 1, accumulate != 0, c + i * m * n, n);
+    multiply(device, m, n, &term, 1, accumulate != 0, c + i * m * n, n);
   };
   // Many small products: one per task (a product inside a task runs on that thread alone).
   constexpr int64_t kSmall = 1 << 22;
   if (batch > 1 && m * n <= kSmall / k) {
-    device.parallel(batch, multiply);
+    device.parallel(batch, product);
   } else {
-    for (int64_t i = 0; i < batch; ++i) multiply(i);
+    for (int64_t i = 0; i < batch; ++i) product(i);
   }
   return CRIA_OK;
 }

@@ -156,38 +156,24 @@ class Product {
 
 }  // namespace
 
-const GemmKernels &gemm_kernels(Tier tier) {
-#if CRIA_TIER_COUNT > 1
-  switch (tier) {
-    case Tier::avx2:
-      return avx2::gemm_kernels;
-    case Tier::avx512:
-      return avx512::gemm_kernels;
-    case Tier::avx512bf16:
-      return avx512bf16::gemm_kernels;
-    default:
-      break;
-  }
-#endif
-  (void)tier;
-  return portable::gemm_kernels;
-}
-
 void gemm(CpuDevice &device, int64_t m, int64_t n, const Term *terms, int count, bool accumulate,
           float *c, int64_t ldc) {
-  if (m == 0 || n == 0) return;
-  const GemmKernels &kernels = gemm_kernels(device.tier);
-  while (count > 0 && gemv_serves(m, *terms)) {
-    gemv(device, kernels, m, n, *terms, multiplies_bf16(kernels, *terms), accumulate, c, ldc);
-    accumulate = true;
-    ++terms, --count;
-  }
-  if (count == 0) return;
+  if (m == 0 || n == 0 || count == 0) return;
   Product product(device, n, c, ldc);
   product.add_terms(terms, count);
   for (int64_t row = 0; row < m; row += kRowBlock) {
     product.run_block(row, std::min(kRowBlock, m - row), accumulate);
   }
+}
+
+void multiply(CpuDevice &device, int64_t m, int64_t n, const Term *terms, int count,
+              bool accumulate, float *c, int64_t ldc) {
+  const GemmKernels &kernels = gemm_kernels(device.tier);
+  for (; count > 0 && gemv_serves(m, *terms); ++terms, --count) {
+    gemv(device, kernels, m, n, *terms, multiplies_bf16(kernels, *terms), accumulate, c, ldc);
+    accumulate = true;
+  }
+  gemm(device, m, n, terms, count, accumulate, c, ldc);
 }
 
 }  // namespace cria::cpu

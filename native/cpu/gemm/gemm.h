@@ -47,9 +47,14 @@ struct Term {
   Dropout dropout = {};  // applied to the product of this term, width n
 };
 
-// c [M,N] = sum of alpha * A B over the terms, += when accumulate. bf16 and NF4 terms round A to bf16 where the tier
-// multiplies bf16.
+// c [M,N] = sum of alpha * A B over the terms, += when accumulate. bf16 and NF4 terms round A to bf16
+// where the tier multiplies bf16. A row of c has the same bits whatever m is.
 void gemm(CpuDevice &device, int64_t m, int64_t n, const Term *terms, int count, bool accumulate,
           float *c, int64_t ldc);
+
+// The same, but a few rows take the path that streams the weight past them (gemv.h), with sums in
+// another order.
+void multiply(CpuDevice &device, int64_t m, int64_t n, const Term *terms, int count,
+              bool accumulate, float *c, int64_t ldc);
 
 }  // namespace cria::cpu

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cpu/gemm/gemm.h"
-#include "cpu/gemm/kernels.h"
+#include "cpu/kernels/gemm.h"
 
 namespace cria::cpu {
 

@@ -1,6 +1,6 @@
 // gemm_dot.cpp: dot products of one weight row with up to eight activation rows, for decoding one token at a time.
 #include "cpu/tier/gemm_kernels.h"
-#include "cpu/tier/gemm_vector.h"
+#include "cpu/tier/simd.h"
 
 namespace cria::cpu {
 namespace CRIA_TIER_NS {
@@ -8,42 +8,36 @@ namespace {
 
 constexpr int kChains = 4;  // independent sums hide the latency of the multiply-add
 
-// Sums of M rows; what does not fill a vector is copied into one padded with zeros.
 template <int M>
 void dot_f32_of(int64_t k, const float *w, const float *x, int64_t ldx, float *out) {
-  Vec acc[M][kChains];
+  vf acc[M][kChains];
   for (int i = 0; i < M; ++i) {
-    for (int j = 0; j < kChains; ++j) acc[i][j] = vec_zero();
+    for (int j = 0; j < kChains; ++j) acc[i][j] = vf{};
   }
   int64_t p = 0;
-  for (; p + kChains * kLanes <= k; p += kChains * kLanes) {
+  for (; p + kChains * W <= k; p += kChains * W) {
     for (int j = 0; j < kChains; ++j) {
-      Vec weight = vec_load(w + p + j * kLanes);
-      for (int i = 0; i < M; ++i)
-        acc[i][j] = vec_fma(weight, vec_load(x + i * ldx + p + j * kLanes), acc[i][j]);
+      vf weight = load(w + p + j * W);
+      for (int i = 0; i < M; ++i) acc[i][j] = fma(weight, load(x + i * ldx + p + j * W), acc[i][j]);
     }
   }
-  for (; p < k; p += kLanes) {
-    int64_t left = k - p < kLanes ? k - p : kLanes;
-    float weight[kLanes] = {}, value[kLanes] = {};
-    std::memcpy(weight, w + p, left * sizeof(float));
-    for (int i = 0; i < M; ++i) {
-      std::memcpy(value, x + i * ldx + p, left * sizeof(float));
-      acc[i][0] = vec_fma(vec_load(weight), vec_load(value), acc[i][0]);
-    }
+  for (; p < k; p += W) {
+    const int64_t left = k - p < W ? k - p : W;
+    const vf weight = load(w + p, left);
+    for (int i = 0; i < M; ++i) acc[i][0] = fma(weight, load(x + i * ldx + p, left), acc[i][0]);
   }
   for (int i = 0; i < M; ++i) {
-    out[i] = vec_sum(vec_add(vec_add(acc[i][0], acc[i][1]), vec_add(acc[i][2], acc[i][3])));
+    out[i] = reduce_add((acc[i][0] + acc[i][1]) + (acc[i][2] + acc[i][3]));
   }
 }
 
 #if CRIA_TIER >= 3
 template <int M>
 void dot_bf16_of(int64_t k, const uint16_t *w, const uint16_t *x, int64_t ldx, float *out) {
-  constexpr int kStep = 2 * kLanes;
-  Vec acc[M][kChains];
+  constexpr int kStep = 2 * W;
+  vf acc[M][kChains];
   for (int i = 0; i < M; ++i) {
-    for (int j = 0; j < kChains; ++j) acc[i][j] = vec_zero();
+    for (int j = 0; j < kChains; ++j) acc[i][j] = vf{};
   }
   int64_t p = 0;
   for (; p + kChains * kStep <= k; p += kChains * kStep) {
@@ -51,7 +45,7 @@ void dot_bf16_of(int64_t k, const uint16_t *w, const uint16_t *x, int64_t ldx, f
       auto weight = (__m512bh)_mm512_loadu_si512(w + p + j * kStep);
       for (int i = 0; i < M; ++i) {
         auto value = (__m512bh)_mm512_loadu_si512(x + i * ldx + p + j * kStep);
-        acc[i][j] = _mm512_dpbf16_ps(acc[i][j], weight, value);
+        acc[i][j] = (vf)_mm512_dpbf16_ps((__m512)acc[i][j], weight, value);
       }
     }
   }
@@ -60,11 +54,11 @@ void dot_bf16_of(int64_t k, const uint16_t *w, const uint16_t *x, int64_t ldx, f
     auto weight = (__m512bh)_mm512_maskz_loadu_epi16(mask, w + p);
     for (int i = 0; i < M; ++i) {
       auto value = (__m512bh)_mm512_maskz_loadu_epi16(mask, x + i * ldx + p);
-      acc[i][0] = _mm512_dpbf16_ps(acc[i][0], weight, value);
+      acc[i][0] = (vf)_mm512_dpbf16_ps((__m512)acc[i][0], weight, value);
     }
   }
   for (int i = 0; i < M; ++i) {
-    out[i] = vec_sum(vec_add(vec_add(acc[i][0], acc[i][1]), vec_add(acc[i][2], acc[i][3])));
+    out[i] = reduce_add((acc[i][0] + acc[i][1]) + (acc[i][2] + acc[i][3]));
   }
 }
 #endif

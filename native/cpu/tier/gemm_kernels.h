@@ -1,7 +1,7 @@
 // gemm_kernels.h: the routines of one tier's GemmKernels table, across the tier files that define them.
 #pragma once
 
-#include "cpu/gemm/kernels.h"
+#include "cpu/kernels/gemm.h"
 
 namespace cria::cpu {
 namespace CRIA_TIER_NS {

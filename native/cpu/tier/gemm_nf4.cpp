@@ -3,7 +3,7 @@
 // The sixteen products of a block are formed and rounded once; a weight is then a table look-up in a register
 // (vpermw on words of bf16, vpermps on floats), or in memory where there is no such instruction.
 #include "cpu/tier/gemm_kernels.h"
-#include "cpu/tier/gemm_vector.h"
+#include "cpu/tier/simd.h"
 
 namespace cria::cpu {
 namespace CRIA_TIER_NS {
@@ -12,7 +12,7 @@ namespace {
 inline uint32_t canonical_bits(float code, float scale) {
   float product = code * scale;
   uint32_t bits;
-  std::memcpy(&bits, &product, sizeof bits);
+  __builtin_memcpy(&bits, &product, sizeof bits);
   return (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000u;
 }
 
@@ -85,7 +85,7 @@ void nf4_to_f32(int64_t n, int64_t run, const uint8_t *codes, const float *map, 
     float table[16];
     for (int c = 0; c < 16; ++c) {
       uint32_t bits = canonical_bits(map[c], scales[first / run]);
-      std::memcpy(table + c, &bits, sizeof bits);
+      __builtin_memcpy(table + c, &bits, sizeof bits);
     }
     int64_t end = first + run < n ? first + run : n;
 #if CRIA_TIER == 1

@@ -1,6 +1,6 @@
 // gemm_pack.cpp: moves, transposes and converts the elements of matrices on their way into panels, and drops them out.
 #include "cpu/tier/gemm_kernels.h"
-#include "cpu/tier/gemm_vector.h"
+#include "cpu/tier/simd.h"
 
 namespace cria::cpu {
 namespace CRIA_TIER_NS {
@@ -69,15 +69,6 @@ inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int
 }
 #endif
 
-// Rounds to nearest even; a NaN stays one.
-inline uint16_t round_bf16(float x) {
-  uint32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-  uint32_t quiet = (bits >> 16) | 0x40;
-  return static_cast<uint16_t>((bits & 0x7FFFFFFF) > 0x7F800000 ? quiet : rounded);
-}
-
 inline uint32_t mix(uint32_t z) {
   z ^= z >> 16;
   z *= 0x85EBCA6Bu;
@@ -126,18 +117,19 @@ void to_bf16(int64_t n, const float *from, uint16_t *to) {
   int64_t i = 0;
 #if CRIA_TIER >= 3
   for (; i + 32 <= n; i += 32) {
-    __m512bh value = _mm512_cvtne2ps_pbh(vec_load(from + i + 16), vec_load(from + i));
+    __m512bh value = _mm512_cvtne2ps_pbh((__m512)load(from + i + 16), (__m512)load(from + i));
     _mm512_storeu_si512(to + i, (__m512i)value);
   }
 #endif
-  for (; i < n; ++i) to[i] = round_bf16(from[i]);
+  for (; i < n; i += W) {
+    const int64_t left = n - i < W ? n - i : W;
+    store_bf16(to + i, load(from + i, left), left);
+  }
 }
 
 void from_bf16(int64_t n, const uint16_t *from, float *to) {
-  for (int64_t i = 0; i < n; ++i) {
-    uint32_t bits = static_cast<uint32_t>(from[i]) << 16;
-    std::memcpy(to + i, &bits, sizeof bits);
-  }
+  for_vectors(n,
+              [&](int64_t i, int64_t lanes) { store(to + i, load_bf16(from + i, lanes), lanes); });
 }
 
 void dropout(int64_t n, uint64_t key, uint64_t first, uint32_t threshold, float scale,

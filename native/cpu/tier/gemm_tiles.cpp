@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "cpu/tier/gemm_kernels.h"
-#include "cpu/tier/gemm_vector.h"
+#include "cpu/tier/simd.h"
 
 namespace cria::cpu {
 namespace CRIA_TIER_NS {
@@ -21,25 +21,20 @@ constexpr int64_t kDepth = 320;
 constexpr int kRows = 4, kVectors = 2;
 constexpr int64_t kDepth = 320;
 #endif
-constexpr int kColumns = kVectors * kLanes;
+constexpr int kColumns = kVectors * W;
 
 // Writes the accumulators of a tile to c; the last vector may be partial.
 template <int M, int V>
-inline void store_tile(const Vec (&acc)[M][V], int n, float alpha, bool add, float *c,
-                       int64_t ldc) {
-  Vec factor = vec_set(alpha);
+inline void store_tile(const vf (&acc)[M][V], int n, float alpha, bool add, float *c, int64_t ldc) {
   for (int i = 0; i < M; ++i) {
-    float *row = c + i * ldc;
     for (int v = 0; v < V; ++v) {
-      Vec value = vec_mul(factor, acc[i][v]);
-      float *at = row + v * kLanes;
-      int left = n - v * kLanes;
-      if (left >= kLanes) {
-        vec_store(at, add ? vec_add(vec_load(at), value) : value);
+      const vf value = acc[i][v] * alpha;
+      float *at = c + i * ldc + v * W;
+      const int64_t left = n - v * W;
+      if (left >= W) {
+        store(at, add ? load(at) + value : value);
       } else {
-        float lane[kLanes];
-        vec_store(lane, value);
-        for (int j = 0; j < left; ++j) at[j] = add ? at[j] + lane[j] : lane[j];
+        store(at, add ? load(at, left) + value : value, left);
       }
     }
   }
@@ -48,16 +43,16 @@ inline void store_tile(const Vec (&acc)[M][V], int n, float alpha, bool add, flo
 template <int M, int V>
 void tile_f32_of(int64_t k, const float *a, int64_t lda, const float *b, int n, float alpha,
                  bool add, float *c, int64_t ldc) {
-  Vec acc[M][V];
+  vf acc[M][V];
   for (int i = 0; i < M; ++i) {
-    for (int v = 0; v < V; ++v) acc[i][v] = vec_zero();
+    for (int v = 0; v < V; ++v) acc[i][v] = vf{};
   }
   for (int64_t p = 0; p < k; ++p) {
-    Vec column[V];
-    for (int v = 0; v < V; ++v) column[v] = vec_load(b + v * kLanes);
+    vf column[V];
+    for (int v = 0; v < V; ++v) column[v] = load(b + v * W);
     for (int i = 0; i < M; ++i) {
-      Vec x = vec_set(a[i * lda + p]);
-      for (int v = 0; v < V; ++v) acc[i][v] = vec_fma(x, column[v], acc[i][v]);
+      vf x = set(a[i * lda + p]);
+      for (int v = 0; v < V; ++v) acc[i][v] = fma(x, column[v], acc[i][v]);
     }
     b += kColumns;
   }
@@ -68,20 +63,20 @@ void tile_f32_of(int64_t k, const float *a, int64_t lda, const float *b, int n, 
 template <int M, int V>
 void tile_bf16_of(int64_t pairs, const uint16_t *a, int64_t lda, const uint16_t *b, int n,
                   float alpha, bool add, float *c, int64_t ldc) {
-  Vec acc[M][V];
+  vf acc[M][V];
   for (int i = 0; i < M; ++i) {
-    for (int v = 0; v < V; ++v) acc[i][v] = vec_zero();
+    for (int v = 0; v < V; ++v) acc[i][v] = vf{};
   }
   for (int64_t p = 0; p < pairs; ++p) {
     __m512bh column[V];
     for (int v = 0; v < V; ++v) {
-      column[v] = (__m512bh)_mm512_loadu_si512(b + v * 2 * kLanes);
+      column[v] = (__m512bh)_mm512_loadu_si512(b + v * 2 * W);
     }
     for (int i = 0; i < M; ++i) {
       int32_t pair;
-      std::memcpy(&pair, a + i * lda + 2 * p, sizeof pair);
+      __builtin_memcpy(&pair, a + i * lda + 2 * p, sizeof pair);
       __m512bh x = (__m512bh)_mm512_set1_epi32(pair);
-      for (int v = 0; v < V; ++v) acc[i][v] = _mm512_dpbf16_ps(acc[i][v], x, column[v]);
+      for (int v = 0; v < V; ++v) acc[i][v] = (vf)_mm512_dpbf16_ps((__m512)acc[i][v], x, column[v]);
     }
     b += 2 * kColumns;
   }
@@ -92,7 +87,7 @@ void tile_bf16_of(int64_t pairs, const uint16_t *a, int64_t lda, const uint16_t 
 // Calls the instance of a tile for m rows and as many vectors as n columns need.
 template <template <int, int> class Tile, int M, class... Arguments>
 inline void pick_vectors(int n, Arguments... arguments) {
-  int vectors = (n + kLanes - 1) / kLanes;
+  int vectors = (n + W - 1) / W;
   if constexpr (kVectors >= 4) {
     if (vectors == 4) return Tile<M, 4>::run(arguments...);
     if (vectors == 3) return Tile<M, 3>::run(arguments...);

@@ -1,9 +1,9 @@
-// kernels.h: the inner routines of the matrix multiplication, which exist once per instruction-set tier.
+// gemm.h: the tier kernels of the matrix multiplication: register tiles, packing and dot products.
 #pragma once
 
 #include <cstdint>
 
-#include "cpu/tier.h"
+#include "cpu/kernels/by_tier.h"
 
 namespace cria::cpu {
 
@@ -44,21 +44,6 @@ struct GemmKernels {
   void (*dot_bf16)(int64_t k, const uint16_t *w, int m, const uint16_t *x, int64_t ldx, float *out);
 };
 
-namespace portable {
-extern const GemmKernels gemm_kernels;
-}
-#if CRIA_TIER_COUNT > 1
-namespace avx2 {
-extern const GemmKernels gemm_kernels;
-}
-namespace avx512 {
-extern const GemmKernels gemm_kernels;
-}
-namespace avx512bf16 {
-extern const GemmKernels gemm_kernels;
-}
-#endif
-
-const GemmKernels &gemm_kernels(Tier tier);
+CRIA_TIER_TABLE(GemmKernels, gemm_kernels)
 
 }  // namespace cria::cpu
