@@ -7,4 +7,6 @@ module dev.cria {
   exports dev.cria;
   exports dev.cria.autograd;
   exports dev.cria.nn;
+  exports dev.cria.optim;
+  exports dev.cria.safetensors;
 }

@@ -1,0 +1,2 @@
+/** Gradient buffers, AdamW and learning-rate schedules. */
+package dev.cria.optim;

@@ -1,0 +1,2 @@
+/** Reading and writing safetensors files. */
+package dev.cria.safetensors;
