@@ -40,7 +40,7 @@ cria_status cria_nf4_import(cria_queue *queue, int64_t n, int64_t k, int64_t blo
     check.handle("code_map", code_map);
     if (absmax) {
       check.that(!absmax_codes, "absmax and absmax_codes exclude each other");
-    } else {
+    } else if (count > 0 || nested_map) {  // an empty matrix needs neither
       check.pointer("absmax_codes", absmax_codes, count);
       check.pointer("nested_absmax", nested_absmax, count);
       check.handle("nested_map", nested_map);

@@ -170,7 +170,7 @@ cria_status nf4_import(cria_queue *queue, int64_t n, int64_t k, int64_t block_si
                        const uint8_t *absmax_codes, int64_t nested_block_size,
                        const float *nested_absmax, const float *nested_map, float nested_offset,
                        cria_nf4 **matrix) {
-  const bool nested = absmax == nullptr;
+  const bool nested = absmax == nullptr && nested_map != nullptr;
   Matrix w =
       make_matrix("nf4_import", device_of(queue), n, k, block_size, nested ? nested_block_size : 0);
   const auto bytes = [](int64_t count, size_t width) { return static_cast<size_t>(count) * width; };
@@ -184,7 +184,7 @@ cria_status nf4_import(cria_queue *queue, int64_t n, int64_t k, int64_t block_si
     }
     std::memcpy(w->nested_map, nested_map, 256 * sizeof(float));
     w->nested_offset = nested_offset;
-  } else {
+  } else if (w->blocks > 0) {
     std::memcpy(w->scales, absmax, bytes(w->blocks, sizeof(float)));
   }
   *matrix = w.release();
