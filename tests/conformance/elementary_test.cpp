@@ -63,12 +63,13 @@ void unary_case(Context &context, const Unary &u, int64_t n) {
             (std::fabs(want.back()) * (1 + (u.op == CRIA_EXP ? std::fabs(double(x[i])) : 0)) +
              (u.op == CRIA_LOG || u.op == CRIA_TANH ? 1 : 0)) +
         1e-37);
-    double slope = u.slope(x[i]);
+    double slope = u.slope(x[i]), magnitude = std::fabs(slope);
+    // The derivative of silu is s(x) + x s(x) s(-x), two terms that cancel near x = -1.28.
+    if (u.op == CRIA_SILU) magnitude = sigmoid(x[i]) * (1 + std::fabs(x[i]) * sigmoid(-x[i]));
+    if (u.op == CRIA_TANH || u.op == CRIA_SIGMOID) magnitude += 1;
     want_dx.push_back(slope * dy[i]);
     bound_dx.push_back(
-        16 * kEps * (std::fabs(slope) + (u.op == CRIA_TANH || u.op == CRIA_SIGMOID ? 1 : 0)) *
-            (1 + std::fabs(double(x[i]))) * std::fabs(double(dy[i])) +
-        1e-37);
+        16 * kEps * magnitude * (1 + std::fabs(double(x[i]))) * std::fabs(double(dy[i])) + 1e-37);
   }
   context.close("y", y.values(), want, bound);
   context.close("dx", dx.values(), want_dx, bound_dx);
