@@ -5,8 +5,8 @@ import java.lang.invoke.MethodHandle;
 
 /** AdamW steps and the sum of squares. Arguments as in cria.h; a failing call throws. */
 public final class Optimizers {
-  private static final MethodHandle ADAMW = Abi.link("cria_adamw", "plpppfffffflpp");
-  private static final MethodHandle ADAMW8 = Abi.link("cria_adamw8", "plpppfffffflpppp");
+  private static final MethodHandle ADAMW = Abi.link("cria_adamw", "plpppffddfflpp");
+  private static final MethodHandle ADAMW8 = Abi.link("cria_adamw8", "plpppffddfflpppp");
   private static final MethodHandle SUM_SQUARES = Abi.link("cria_sum_squares", "plpp");
 
   private Optimizers() {}
@@ -19,8 +19,8 @@ public final class Optimizers {
       MemorySegment grad,
       float gradScale,
       float lr,
-      float beta1,
-      float beta2,
+      double beta1,
+      double beta2,
       float eps,
       float decay,
       long step,
@@ -44,8 +44,8 @@ public final class Optimizers {
       MemorySegment grad,
       float gradScale,
       float lr,
-      float beta1,
-      float beta2,
+      double beta1,
+      double beta2,
       float eps,
       float decay,
       long step,

@@ -5,7 +5,8 @@ import dev.cria.CriaException;
 /**
  * Constants of AdamW (Loshchilov and Hutter 2019).
  *
- * @param beta1 decay of the mean of gradients, in [0, 1)
+ * @param beta1 decay of the mean of gradients, in [0, 1); float64 because 1 - 0.999f is wrong in
+ *     the fifth digit
  * @param beta2 decay of the mean of squares, in [0, 1)
  * @param eps added to the root of the mean of squares
  * @param weightDecay share of a weight subtracted per unit of learning rate
@@ -13,7 +14,7 @@ import dev.cria.CriaException;
  *     2022)
  */
 public record AdamWConfig(
-    float beta1, float beta2, float eps, float weightDecay, boolean eightBit) {
+    double beta1, double beta2, float eps, float weightDecay, boolean eightBit) {
   /** Checks the ranges. */
   public AdamWConfig {
     if (!(beta1 >= 0 && beta1 < 1) || !(beta2 >= 0 && beta2 < 1)) {
@@ -26,6 +27,6 @@ public record AdamWConfig(
 
   /** The customary 0.9, 0.999, 1e-8 without weight decay, in f32. */
   public static AdamWConfig standard() {
-    return new AdamWConfig(0.9f, 0.999f, 1e-8f, 0f, false);
+    return new AdamWConfig(0.9, 0.999, 1e-8f, 0f, false);
   }
 }
