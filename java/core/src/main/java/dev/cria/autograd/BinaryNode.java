@@ -85,7 +85,7 @@ record BinaryNode(Function function, Tensor a, Tensor b) implements Node {
 
   /** The gradient goes to a where the difference is positive, else to b. */
   private void select(Gradients g, Tensor dy, Tensor difference) {
-    Tensor toA = UnaryNode.derivative(UnaryNode.Function.RELU, difference, dy);
+    Tensor toA = UnaryNode.wherePositive(difference, dy);
     if (g.wanted(1)) {
       give(g, 1, b, compute(Function.SUB, dy, toA));
     }

@@ -93,7 +93,7 @@ record ReduceNode(Kind kind, long[] shape, int axis, @Nullable Tensor x, @Nullab
       // 1 where x is the maximum: everywhere but where max - x is positive.
       Tensor ones = Tensor.full(dy.device(), 1f, shape);
       Tensor below = Ops.sub(Broadcast.expand(withAxis(y), shape), x);
-      Tensor equal = Ops.sub(ones, UnaryNode.derivative(UnaryNode.Function.RELU, below, ones));
+      Tensor equal = Ops.sub(ones, UnaryNode.wherePositive(below, ones));
       Tensor count = axis < 0 ? withAxis(Ops.sum(equal)) : along(Kind.SUM, equal, axis, true);
       g.give(0, Ops.mul(equal, Ops.div(withAxis(dy), count)));
       return;

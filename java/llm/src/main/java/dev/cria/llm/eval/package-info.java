@@ -1,2 +1,0 @@
-/** Evaluation: log-probabilities, perplexity and multiple choice. */
-package dev.cria.llm.eval;

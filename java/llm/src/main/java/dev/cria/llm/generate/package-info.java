@@ -1,2 +1,0 @@
-/** Generation of text, token by token. */
-package dev.cria.llm.generate;
