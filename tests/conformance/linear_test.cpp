@@ -347,7 +347,7 @@ const Register refusals{
                       CRIA_INVALID_ARGUMENT, {"linear", "x"});
       context.refused(
           cria_linear(context.queue, 2, 4, 4, CRIA_F32, x, x, 2, nullptr, x, 1, 0, 0, x, x),
-          CRIA_INVALID_ARGUMENT, {"linear", "rank"});
+          CRIA_INVALID_ARGUMENT, {"linear", "a is null"});
       context.refused(
           cria_linear(context.queue, 2, 4, 4, CRIA_F32, x, x, 2, x, x, 1, 1.0f, 0, x, x),
           CRIA_INVALID_ARGUMENT, {"linear", "dropout"});
