@@ -34,19 +34,22 @@ void Context::ok(cria_status status, const char *what) {
   if (status != CRIA_OK) fail("%s: status %d: %s", what, status, cria_last_error());
 }
 
-void Context::refused(cria_status got, cria_status want, std::initializer_list<const char *> words) {
+void Context::refused(cria_status got, cria_status want,
+                      std::initializer_list<const char *> words) {
   checks++;
   std::string message = cria_last_error();
   if (got != want) {
-    fail("expected status %d, got %d (%s)", want, got, got == CRIA_OK ? "accepted" : message.c_str());
+    fail("expected status %d, got %d (%s)", want, got,
+         got == CRIA_OK ? "accepted" : message.c_str());
     return;
   }
   for (const char *word : words)
-    if (message.find(word) == std::string::npos) fail("message lacks \"%s\": %s", word, message.c_str());
+    if (message.find(word) == std::string::npos)
+      fail("message lacks \"%s\": %s", word, message.c_str());
 }
 
-void Context::close(const char *what, const std::vector<float> &got, const std::vector<double> &want,
-                    const std::vector<double> &bound) {
+void Context::close(const char *what, const std::vector<float> &got,
+                    const std::vector<double> &want, const std::vector<double> &bound) {
   checks++;
   double worst = 0;
   size_t place = 0;
@@ -69,13 +72,13 @@ void Context::close(const char *what, const std::vector<float> &got, const std::
   if (bad) {
     fail("%s: %zu elements, expected %zu", what, got.size(), want.size());
   } else if (worst > 0) {
-    fail("%s: element %zu of %zu: got %.9g, expected %.9g, bound %.3g", what, place, want.size(), got[place],
-         want[place], bound[place]);
+    fail("%s: element %zu of %zu: got %.9g, expected %.9g, bound %.3g", what, place, want.size(),
+         got[place], want[place], bound[place]);
   }
 }
 
-void Context::close(const char *what, const std::vector<float> &got, const std::vector<double> &want,
-                    double bound) {
+void Context::close(const char *what, const std::vector<float> &got,
+                    const std::vector<double> &want, double bound) {
   close(what, got, want, std::vector<double>(want.size(), bound));
 }
 
@@ -98,10 +101,12 @@ void Buffer::check_guards() {
   const uint8_t *pattern = reinterpret_cast<const uint8_t *>(&kPattern);
   auto intact = [&](size_t i) { return all[i] == pattern[i % 4]; };
   for (size_t i = 0; i < size_t(kGuard + skew_); i++)
-    if (!intact(i)) return context_.fail("wrote %zu bytes in front of a buffer", size_t(kGuard + skew_) - i);
+    if (!intact(i))
+      return context_.fail("wrote %zu bytes in front of a buffer", size_t(kGuard + skew_) - i);
   for (size_t i = size_t(kGuard + skew_ + bytes_); i < all.size(); i++)
     if (!intact(i))
-      return context_.fail("wrote past the end of a buffer of %lld bytes", static_cast<long long>(bytes_));
+      return context_.fail("wrote past the end of a buffer of %lld bytes",
+                           static_cast<long long>(bytes_));
 }
 
 Buffer::~Buffer() {
@@ -130,7 +135,8 @@ void check_oracle(Context &context, const char *what, std::vector<double> &x,
     double numeric = (up - down) / (2 * h);
     // Truncation h^2 f''' / 6 and cancellation eps |f| / h are both below 1e-7 for the functions here.
     if (!(std::fabs(numeric - gradient[i]) <= 1e-6 * scale)) {
-      context.fail("%s: oracle gradient %zu is %.9g, central difference %.9g", what, i, gradient[i], numeric);
+      context.fail("%s: oracle gradient %zu is %.9g, central difference %.9g", what, i, gradient[i],
+                   numeric);
       return;
     }
   }
@@ -142,7 +148,8 @@ struct Total {
   int64_t cases = 0, checks = 0, failed = 0;
 };
 
-void run_on(const char *device_name, const char *tier, const std::string &filter, bool slow, Total &total) {
+void run_on(const char *device_name, const char *tier, const std::string &filter, bool slow,
+            Total &total) {
   setenv("CRIA_MAX_ISA", tier, 1);
   Context context;
   context.device_name = device_name;
@@ -173,7 +180,8 @@ void run_on(const char *device_name, const char *tier, const std::string &filter
       context.fail("the case ended early: %s", e.what());
     }
     cria_device_memory(context.device, &after, nullptr, nullptr);
-    if (after != live) context.fail("leaves %lld bytes behind", static_cast<long long>(after - live));
+    if (after != live)
+      context.fail("leaves %lld bytes behind", static_cast<long long>(after - live));
     if (context.checks == checks) context.fail("made no check");
     run++;
     if (context.failures != before) failed++;
@@ -184,8 +192,9 @@ void run_on(const char *device_name, const char *tier, const std::string &filter
     std::printf("FAIL close: %s\n", cria_last_error());
     failed++;
   }
-  std::printf("%s %s: %lld cases, %lld checks, %lld failed\n", device_name, tier, static_cast<long long>(run),
-              static_cast<long long>(context.checks), static_cast<long long>(failed));
+  std::printf("%s %s: %lld cases, %lld checks, %lld failed\n", device_name, tier,
+              static_cast<long long>(run), static_cast<long long>(context.checks),
+              static_cast<long long>(failed));
   std::fflush(stdout);
   total.cases += run;
   total.checks += context.checks;
@@ -213,7 +222,8 @@ int main(int argc, char **argv) {
   }
   conformance::Total total;
   for (const char *tier : {"portable", "avx2", "avx512", "avx512bf16"})
-    if (only_tier.empty() || only_tier == tier) conformance::run_on("cpu", tier, filter, slow, total);
+    if (only_tier.empty() || only_tier == tier)
+      conformance::run_on("cpu", tier, filter, slow, total);
   std::printf("conformance: %lld checks in %lld cases\n", static_cast<long long>(total.checks),
               static_cast<long long>(total.cases));
   std::printf("%lld passed, %lld failed\n", static_cast<long long>(total.cases - total.failed),

@@ -148,11 +148,12 @@ struct Context {
 template <class T>
 Array<T>::Array(Context &context, const std::vector<T> &values)
     : Buffer(context, int64_t(values.size() * sizeof(T))), n_(int64_t(values.size())) {
-  if (n_ > 0) context.ok(cria_upload(context.queue, bytes(), values.data(), address()), "upload");
-  context.checks--;  // moving test data is not a check
+  if (n_ > 0) {
+    context.ok(cria_upload(context.queue, bytes(), values.data(), address()), "upload");
+    context.checks--;  // moving test data is not a check
+  }
 }
 
-cria_queue *queue_of(Context &context);
 void download(const Buffer &buffer, void *host);
 
 template <class T>

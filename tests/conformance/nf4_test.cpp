@@ -49,10 +49,11 @@ Parts exported(Context &context, const cria_nf4 *w) {
     p.nested.resize(size_t((blocks + nested - 1) / nested));
     p.nested_map.resize(256);
   }
-  context.ok(cria_nf4_export(context.queue, w, p.codes.data(), p.map.data(), p.absmax.data(),
-                             nested ? p.absmax_codes.data() : nullptr, nested ? p.nested.data() : nullptr,
-                             nested ? p.nested_map.data() : nullptr, nested ? &p.offset : nullptr),
-             "nf4_export");
+  context.ok(
+      cria_nf4_export(context.queue, w, p.codes.data(), p.map.data(), p.absmax.data(),
+                      nested ? p.absmax_codes.data() : nullptr, nested ? p.nested.data() : nullptr,
+                      nested ? p.nested_map.data() : nullptr, nested ? &p.offset : nullptr),
+      "nf4_export");
   return p;
 }
 
@@ -80,12 +81,15 @@ Expected reference(const std::vector<float> &w, int64_t block) {
   return e;
 }
 
-void quantise_case(Context &context, int64_t n, int64_t k, int64_t block, const std::vector<float> &w) {
+void quantise_case(Context &context, int64_t n, int64_t k, int64_t block,
+                   const std::vector<float> &w) {
   Expected want = reference(w, block);
   Array<float> source(context, w);
   cria_nf4 *plain = nullptr, *nested = nullptr;
-  context.ok(cria_nf4_quantize(context.queue, n, k, block, 0, CRIA_F32, source, &plain), "nf4_quantize");
-  context.ok(cria_nf4_quantize(context.queue, n, k, block, 1, CRIA_F32, source, &nested), "nf4_quantize double");
+  context.ok(cria_nf4_quantize(context.queue, n, k, block, 0, CRIA_F32, source, &plain),
+             "nf4_quantize");
+  context.ok(cria_nf4_quantize(context.queue, n, k, block, 1, CRIA_F32, source, &nested),
+             "nf4_quantize double");
   Parts p = exported(context, plain), q = exported(context, nested);
   if ((n * k) % 2) {  // the padding nibble is free
     for (auto *codes : {&p.codes, &q.codes, &want.codes}) codes->back() &= 0xF0;
@@ -112,7 +116,9 @@ void quantise_case(Context &context, int64_t n, int64_t k, int64_t block, const 
       double v = top > 0 ? double((want.absmax[i] - q.offset) * r) : 0;
       int best = 0;
       for (int c = 1; c < 256; c++)
-        if (std::fabs(double(q.nested_map[size_t(c)]) - v) < std::fabs(double(q.nested_map[size_t(best)]) - v)) best = c;
+        if (std::fabs(double(q.nested_map[size_t(c)]) - v) <
+            std::fabs(double(q.nested_map[size_t(best)]) - v))
+          best = c;
       codes.push_back(uint8_t(best));
     }
   }
@@ -124,9 +130,10 @@ void quantise_case(Context &context, int64_t n, int64_t k, int64_t block, const 
     std::vector<float> out(static_cast<size_t>(n * k));
     for (int64_t i = 0; i < n * k; i++) {
       size_t b = size_t(i / block);
-      float s = parts.absmax_codes.empty()
-                    ? parts.absmax[b]
-                    : parts.nested_map[parts.absmax_codes[b]] * parts.nested[b / 256] + parts.offset;
+      float s =
+          parts.absmax_codes.empty()
+              ? parts.absmax[b]
+              : parts.nested_map[parts.absmax_codes[b]] * parts.nested[b / 256] + parts.offset;
       int code = i % 2 ? parts.codes[size_t(i / 2)] & 15 : parts.codes[size_t(i / 2)] >> 4;
       out[size_t(i)] = round_bf16(kCodes[code] * s);
     }
@@ -135,11 +142,13 @@ void quantise_case(Context &context, int64_t n, int64_t k, int64_t block, const 
   for (auto [matrix, parts] : {std::pair{plain, &p}, {nested, &q}}) {
     std::vector<float> want_values = canonical(*parts);
     Array<float> f32(context, n * k);
-    context.ok(cria_nf4_dequantize(context.queue, matrix, 0, n, CRIA_F32, f32), "nf4_dequantize f32");
+    context.ok(cria_nf4_dequantize(context.queue, matrix, 0, n, CRIA_F32, f32),
+               "nf4_dequantize f32");
     context.same("values", f32.values(), want_values);
     if (n > 1) {
       Array<uint16_t> bf16(context, (n - 1) * k);
-      context.ok(cria_nf4_dequantize(context.queue, matrix, 1, n - 1, CRIA_BF16, bf16), "nf4_dequantize rows");
+      context.ok(cria_nf4_dequantize(context.queue, matrix, 1, n - 1, CRIA_BF16, bf16),
+                 "nf4_dequantize rows");
       context.same("rows from 1, bf16", bf16.values(),
                    bf16_of(std::vector<float>(want_values.begin() + k, want_values.end())));
     }
@@ -147,8 +156,9 @@ void quantise_case(Context &context, int64_t n, int64_t k, int64_t block, const 
 
   // Import of the exported parts is the same matrix.
   cria_nf4 *again = nullptr;
-  context.ok(cria_nf4_import(context.queue, n, k, block, q.codes.data(), q.map.data(), nullptr, q.absmax_codes.data(),
-                             256, q.nested.data(), q.nested_map.data(), q.offset, &again),
+  context.ok(cria_nf4_import(context.queue, n, k, block, q.codes.data(), q.map.data(), nullptr,
+                             q.absmax_codes.data(), 256, q.nested.data(), q.nested_map.data(),
+                             q.offset, &again),
              "nf4_import");
   Parts r = exported(context, again);
   context.same("codes again", r.codes, q.codes);
@@ -163,10 +173,25 @@ struct Registration {
     struct Shape {
       int64_t n, k, block;
     };
-    for (Shape s : std::vector<Shape>{{1, 1, 64}, {1, 64, 64}, {3, 65, 64}, {7, 13, 64}, {2, 128, 64}, {96, 320, 64}, {5, 172, 64},
-                                      {3, 200, 64}, {9, 400, 64}, {2, 1080, 64}, {257, 64, 64}, {11, 3200, 64}, {2, 8640, 64},
-                                      {33, 96, 32}, {5, 300, 128}, {3, 5000, 4096}, {301, 331, 64}})
-      Register("nf4 quantise " + std::to_string(s.n) + "x" + std::to_string(s.k) + " block " + std::to_string(s.block),
+    for (Shape s : std::vector<Shape>{{1, 1, 64},
+                                      {1, 64, 64},
+                                      {3, 65, 64},
+                                      {7, 13, 64},
+                                      {2, 128, 64},
+                                      {96, 320, 64},
+                                      {5, 172, 64},
+                                      {3, 200, 64},
+                                      {9, 400, 64},
+                                      {2, 1080, 64},
+                                      {257, 64, 64},
+                                      {11, 3200, 64},
+                                      {2, 8640, 64},
+                                      {33, 96, 32},
+                                      {5, 300, 128},
+                                      {3, 5000, 4096},
+                                      {301, 331, 64}})
+      Register("nf4 quantise " + std::to_string(s.n) + "x" + std::to_string(s.k) + " block " +
+                   std::to_string(s.block),
                [s](Context &context) {
                  Random random(uint64_t(s.n * 131 + s.k));
                  std::vector<float> w = random.normals(s.n * s.k, 0.02);
@@ -184,75 +209,90 @@ struct Registration {
   }
 } registration;
 
-const Register vector{"nf4 published vector", [](Context &context) {
-  std::vector<float> w;
-  for (int i = 0; i < 128; i++) w.push_back(float((37 * i + 11) % 101 - 50) / 64);
-  Array<float> source(context, w);
-  cria_nf4 *matrix = nullptr;
-  context.ok(cria_nf4_quantize(context.queue, 1, 128, 64, 0, CRIA_F32, source, &matrix), "nf4_quantize");
-  Parts p = exported(context, matrix);
-  std::string hex;
-  for (uint8_t c : p.codes) {
-    char digits[3];
-    std::snprintf(digits, sizeof digits, "%02x", c);
-    hex += digits;
-  }
-  context.checks++;
-  if (hex != "17e29f3b05d17e2af4c06d18e2a04c16e29f3b05d17e29f3c05d18e2af4c16e1"
-             "9f3b05d17e29f3b05d17e2af4c06e18e3b04d17e29f3b05d17e2af4c06d18e2a")
-    context.fail("codes are %s", hex.c_str());
-  context.same("absmax", p.absmax, {0.78125f, 0.765625f});
-  cria_nf4_free(matrix);
-}};
+const Register vector{
+    "nf4 published vector", [](Context &context) {
+      std::vector<float> w;
+      for (int i = 0; i < 128; i++) w.push_back(float((37 * i + 11) % 101 - 50) / 64);
+      Array<float> source(context, w);
+      cria_nf4 *matrix = nullptr;
+      context.ok(cria_nf4_quantize(context.queue, 1, 128, 64, 0, CRIA_F32, source, &matrix),
+                 "nf4_quantize");
+      Parts p = exported(context, matrix);
+      std::string hex;
+      for (uint8_t c : p.codes) {
+        char digits[3];
+        std::snprintf(digits, sizeof digits, "%02x", c);
+        hex += digits;
+      }
+      context.checks++;
+      if (hex !=
+          "17e29f3b05d17e2af4c06d18e2a04c16e29f3b05d17e29f3c05d18e2af4c16e1"
+          "9f3b05d17e29f3b05d17e2af4c06e18e3b04d17e29f3b05d17e2af4c06d18e2a")
+        context.fail("codes are %s", hex.c_str());
+      context.same("absmax", p.absmax, {0.78125f, 0.765625f});
+      cria_nf4_free(matrix);
+    }};
 
 const Register thresholds{"nf4 thresholds one ulp either side", [](Context &context) {
-  std::vector<float> w;
-  for (int i = 0; i < 15; i++) {
-    float t = float((double(kCodes[i]) + double(kCodes[i + 1])) / 2);
-    for (float v : {std::nextafter(t, -2.0f), t, std::nextafter(t, 2.0f)}) w.push_back(v);
-  }
-  for (float c : kCodes) w.push_back(c);
-  while (w.size() < 64) w.push_back(1.0f);
-  quantise_case(context, 1, 64, 64, w);
-}};
+                            std::vector<float> w;
+                            for (int i = 0; i < 15; i++) {
+                              float t = float((double(kCodes[i]) + double(kCodes[i + 1])) / 2);
+                              for (float v : {std::nextafter(t, -2.0f), t, std::nextafter(t, 2.0f)})
+                                w.push_back(v);
+                            }
+                            for (float c : kCodes) w.push_back(c);
+                            while (w.size() < 64) w.push_back(1.0f);
+                            quantise_case(context, 1, 64, 64, w);
+                          }};
 
-const Register sources{"nf4 from bf16 and f16", [](Context &context) {
-  Random random(3);
-  std::vector<float> w = rounded(random.normals(5 * 192, 0.1));
-  Expected want = reference(w, 64);
-  Array<uint16_t> source(context, bf16_of(w));
-  cria_nf4 *matrix = nullptr;
-  context.ok(cria_nf4_quantize(context.queue, 5, 192, 64, 0, CRIA_BF16, source, &matrix), "nf4_quantize bf16");
-  context.same("codes", exported(context, matrix).codes, want.codes);
-  cria_nf4_free(matrix);
-  // Halves 2^-14 .. 1 - 2^-11 by exponent and mantissa bits, so that the widening is exact.
-  std::vector<uint16_t> half;
-  std::vector<float> wide;
-  for (int i = 0; i < 5 * 192; i++) {
-    int exponent = 1 + int(random.below(14)), mantissa = int(random.below(1024)), sign = int(random.below(2));
-    half.push_back(uint16_t(sign << 15 | exponent << 10 | mantissa));
-    wide.push_back(float((sign ? -1 : 1) * std::ldexp(1.0 + mantissa / 1024.0, exponent - 15)));
-  }
-  Array<uint16_t> halves(context, half);
-  context.ok(cria_nf4_quantize(context.queue, 5, 192, 64, 0, CRIA_F16, halves, &matrix), "nf4_quantize f16");
-  context.same("codes from f16", exported(context, matrix).codes, reference(wide, 64).codes);
-  cria_nf4_free(matrix);
-}};
+const Register sources{
+    "nf4 from bf16 and f16", [](Context &context) {
+      Random random(3);
+      std::vector<float> w = rounded(random.normals(5 * 192, 0.1));
+      Expected want = reference(w, 64);
+      Array<uint16_t> source(context, bf16_of(w));
+      cria_nf4 *matrix = nullptr;
+      context.ok(cria_nf4_quantize(context.queue, 5, 192, 64, 0, CRIA_BF16, source, &matrix),
+                 "nf4_quantize bf16");
+      context.same("codes", exported(context, matrix).codes, want.codes);
+      cria_nf4_free(matrix);
+      // Halves 2^-14 .. 1 - 2^-11 by exponent and mantissa bits, so that the widening is exact.
+      std::vector<uint16_t> half;
+      std::vector<float> wide;
+      for (int i = 0; i < 5 * 192; i++) {
+        int exponent = 1 + int(random.below(14)), mantissa = int(random.below(1024)),
+            sign = int(random.below(2));
+        half.push_back(uint16_t(sign << 15 | exponent << 10 | mantissa));
+        wide.push_back(float((sign ? -1 : 1) * std::ldexp(1.0 + mantissa / 1024.0, exponent - 15)));
+      }
+      Array<uint16_t> halves(context, half);
+      context.ok(cria_nf4_quantize(context.queue, 5, 192, 64, 0, CRIA_F16, halves, &matrix),
+                 "nf4_quantize f16");
+      context.same("codes from f16", exported(context, matrix).codes, reference(wide, 64).codes);
+      cria_nf4_free(matrix);
+    }};
 
-const Register refusals{"nf4 refuses bad input", [](Context &context) {
-  std::vector<float> w(256, 0.5f);
-  w[77] = INFINITY;
-  Array<float> source(context, w);
-  cria_nf4 *matrix = nullptr;
-  context.refused(cria_nf4_quantize(context.queue, 4, 64, 64, 0, CRIA_F32, source, &matrix), CRIA_NOT_FINITE, {"nf4_quantize", "77"});
-  w[77] = NAN;
-  Array<float> nan(context, w);
-  context.refused(cria_nf4_quantize(context.queue, 4, 64, 64, 1, CRIA_F32, nan, &matrix), CRIA_NOT_FINITE, {"nf4_quantize", "77"});
-  context.refused(cria_nf4_quantize(context.queue, 4, 64, 48, 0, CRIA_F32, source, &matrix), CRIA_INVALID_ARGUMENT, {"block", "48"});
-  context.refused(cria_nf4_quantize(context.queue, -4, 64, 64, 0, CRIA_F32, source, &matrix), CRIA_INVALID_ARGUMENT, {"-4"});
-  context.refused(cria_nf4_quantize(context.queue, 4, 64, 64, 0, CRIA_I32, source, &matrix), CRIA_INVALID_ARGUMENT, {"dtype"});
-  context.refused(cria_nf4_dequantize(context.queue, nullptr, 0, 1, CRIA_F32, source), CRIA_INVALID_ARGUMENT, {"nf4_dequantize"});
-}};
+const Register refusals{
+    "nf4 refuses bad input", [](Context &context) {
+      std::vector<float> w(256, 0.5f);
+      w[77] = INFINITY;
+      Array<float> source(context, w);
+      cria_nf4 *matrix = nullptr;
+      context.refused(cria_nf4_quantize(context.queue, 4, 64, 64, 0, CRIA_F32, source, &matrix),
+                      CRIA_NOT_FINITE, {"nf4_quantize", "77"});
+      w[77] = NAN;
+      Array<float> nan(context, w);
+      context.refused(cria_nf4_quantize(context.queue, 4, 64, 64, 1, CRIA_F32, nan, &matrix),
+                      CRIA_NOT_FINITE, {"nf4_quantize", "77"});
+      context.refused(cria_nf4_quantize(context.queue, 4, 64, 48, 0, CRIA_F32, source, &matrix),
+                      CRIA_INVALID_ARGUMENT, {"block", "48"});
+      context.refused(cria_nf4_quantize(context.queue, -4, 64, 64, 0, CRIA_F32, source, &matrix),
+                      CRIA_INVALID_ARGUMENT, {"-4"});
+      context.refused(cria_nf4_quantize(context.queue, 4, 64, 64, 0, CRIA_I32, source, &matrix),
+                      CRIA_INVALID_ARGUMENT, {"dtype"});
+      context.refused(cria_nf4_dequantize(context.queue, nullptr, 0, 1, CRIA_F32, source),
+                      CRIA_INVALID_ARGUMENT, {"nf4_dequantize"});
+    }};
 
 }  // namespace
 }  // namespace conformance

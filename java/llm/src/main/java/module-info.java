@@ -8,8 +8,13 @@ module dev.cria.llm {
 
   exports dev.cria.llm;
   exports dev.cria.llm.chat;
+  exports dev.cria.llm.checkpoint;
   exports dev.cria.llm.data;
+  exports dev.cria.llm.eval;
+  exports dev.cria.llm.generate;
   exports dev.cria.llm.gguf;
   exports dev.cria.llm.llama2c;
+  exports dev.cria.llm.lora;
   exports dev.cria.llm.tokenizer;
+  exports dev.cria.llm.train;
 }

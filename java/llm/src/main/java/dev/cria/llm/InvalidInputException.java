@@ -1,11 +1,13 @@
 package dev.cria.llm;
 
+import dev.cria.CriaException;
+
 /**
  * A file or value given by the user that cannot be used. The message names where it was found
  * (file, line, tensor, field), what was wrong and the values seen, so that it can be shown as it
  * is.
  */
-public final class InvalidInputException extends RuntimeException {
+public final class InvalidInputException extends CriaException {
   private static final long serialVersionUID = 1L;
 
   private final String where;

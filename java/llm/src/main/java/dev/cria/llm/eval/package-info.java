@@ -1,0 +1,2 @@
+/** Evaluation: log-probabilities, perplexity and multiple choice. */
+package dev.cria.llm.eval;

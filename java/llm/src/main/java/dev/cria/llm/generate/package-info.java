@@ -1,0 +1,2 @@
+/** Generation of text, token by token. */
+package dev.cria.llm.generate;
