@@ -18,6 +18,14 @@ public sealed interface Example {
   record PromptCompletion(String origin, String prompt, String completion) implements Example {}
 
   /**
+   * A task and its answer; the template decides how they are put to the model.
+   *
+   * @param input what the task is about, may be empty
+   */
+  record InstructionExample(String origin, String instruction, String input, String output)
+      implements Example {}
+
+  /**
    * A dialogue.
    *
    * @param weights loss weight of each message; 0 where it is not learned. Same length as {@code

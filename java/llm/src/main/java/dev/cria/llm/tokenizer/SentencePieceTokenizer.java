@@ -101,13 +101,23 @@ public final class SentencePieceTokenizer implements Tokenizer {
 
   @Override
   public int[] encode(String text, boolean parseSpecial) {
+    return encode(text, parseSpecial, false);
+  }
+
+  @Override
+  public int[] encodeContinuation(String text, boolean parseSpecial) {
+    return encode(text, parseSpecial, true);
+  }
+
+  private int[] encode(String text, boolean parseSpecial, boolean continues) {
     IntList ids = new IntList();
     boolean first = true;
     for (AddedTokens.Part part : added.split(text, parseSpecial)) {
       if (part.token() != null) {
         ids.add(part.token().id());
       } else {
-        byte[] normal = normalizerFor(part.text(), first).normalize(part.text());
+        byte[] normal =
+            normalizerFor(part.text(), first, first && continues).normalize(part.text());
         if (merges != null) {
           byMerging(normal, merges, ids);
         } else {
@@ -119,8 +129,12 @@ public final class SentencePieceTokenizer implements Tokenizer {
     return ids.toArray();
   }
 
-  private SentencePieceNormalizer normalizerFor(String text, boolean first) {
+  private SentencePieceNormalizer normalizerFor(String text, boolean first, boolean continues) {
     boolean has = text.startsWith(" ") || text.startsWith("\u2581");
+    if (continues) {
+      // Where leading spaces are squeezed away, the dummy one stands for those that join the texts.
+      return has && model.normalizer().removeExtraWhitespaces() ? normalizer : unprefixed;
+    }
     return switch (prefix) {
       case EVERY -> normalizer;
       case EVERY_WITHOUT -> has ? unprefixed : normalizer;

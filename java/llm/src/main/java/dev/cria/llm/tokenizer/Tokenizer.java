@@ -14,6 +14,14 @@ public interface Tokenizer {
    */
   int[] encode(String text, boolean parseSpecial);
 
+  /**
+   * Ids of a text that goes on from ordinary text before it: as {@link #encode}, but without the
+   * dummy space that some vocabularies put before a text.
+   */
+  default int[] encodeContinuation(String text, boolean parseSpecial) {
+    return encode(text, parseSpecial);
+  }
+
   /** Text of the ids, special tokens left out; bytes that are not UTF-8 become U+FFFD. */
   default String decode(int[] ids) {
     return decode(ids, true);
