@@ -1,4 +1,5 @@
 // linear.cpp: linear layers with LoRA over f32, bf16 and NF4 weights, forward and backward, and the dense product.
+#include <algorithm>
 #include <optional>
 
 #include "cpu/gemm/gemm.h"
@@ -35,7 +36,6 @@ MatrixB::Kind kind_of(cria_dtype dtype) {
 
 void forward(CpuDevice &device, const Weight &w, int64_t m, const float *x, const Adapter &lora,
              float *t, float *y) {
-  if (m == 0 || w.n == 0 || w.k == 0) return;
   Term terms[2] = {{w.k, {x, w.k}, w.transposed()}};
   int count = 1;
   if (lora.rank > 0) {
@@ -65,7 +65,7 @@ void backward(CpuDevice &device, const Weight &w, int64_t m, const float *x, con
               const float *t, const float *dy, bool accumulate_dx, float *dx, float *dw, float *da,
               float *db) {
   const int64_t n = w.n, k = w.k, rank = lora.rank;
-  if (m == 0 || n == 0 || k == 0) return;
+  if (m == 0) return;
   std::optional<ScratchBlock> u;  // scale * dy B [M,R]
   if (rank > 0 && (dx || da)) {
     u.emplace(device, m * rank * static_cast<int64_t>(sizeof(float)));
@@ -131,7 +131,7 @@ cria_status matmul(cria_queue *queue, int64_t batch, int64_t m, int64_t n, int64
                    int32_t transpose_a, int32_t transpose_b, float alpha, const float *a,
                    const float *b, int32_t accumulate, float *c) {
   CpuDevice &device = device_of(queue);
-  if (batch == 0 || m == 0 || n == 0 || k == 0) return CRIA_OK;
+  if (batch == 0 || m == 0 || n == 0) return CRIA_OK;
   auto product = [&](int64_t i) {
     const MatrixA left{a + i * m * k, transpose_a ? m : k, transpose_a != 0};
     const MatrixB right{MatrixB::f32, b + i * k * n, transpose_b ? k : n, transpose_b != 0};
@@ -140,7 +140,7 @@ cria_status matmul(cria_queue *queue, int64_t batch, int64_t m, int64_t n, int64
   };
   // Many small products: one per task (a product inside a task runs on that thread alone).
   constexpr int64_t kSmall = 1 << 22;
-  if (batch > 1 && m * n <= kSmall / k) {
+  if (batch > 1 && m * n <= kSmall / std::max<int64_t>(k, 1)) {
     device.parallel(batch, product);
   } else {
     for (int64_t i = 0; i < batch; ++i) product(i);

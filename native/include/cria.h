@@ -16,9 +16,9 @@
  *     values. Nothing aborts, throws, prints or calls back.
  *   - Tensors are addresses in the memory of the device (on "cpu": ordinary addresses), dense and
  *     row-major, last dimension fastest, with no alignment beyond that of the element. Activations
- *     and gradients are float32. Sizes are int64_t counts of elements; a size of 0 is legal and
- *     makes the call a no-op. Outputs are overwritten unless "+=" is documented. Inputs and outputs
- *     must not overlap unless "in place" is documented.
+ *     and gradients are float32. Sizes are int64_t counts of elements; a size of 0 is legal: there is
+ *     nothing to read or write along it, and a sum over nothing is 0. Outputs are overwritten unless
+ *     "+=" is documented. Inputs and outputs must not overlap unless "in place" is documented.
  *   - Every computing call takes a queue. Calls of one queue run in order; an asynchronous error
  *     surfaces at the latest in cria_queue_synchronize. The "cpu" device computes before it returns.
  *   - Results are deterministic: the same bits for the same inputs, device and instruction-set tier,

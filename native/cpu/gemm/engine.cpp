@@ -42,10 +42,17 @@ class Product {
 
   void add_terms(const Term *terms, int count) {
     for (int i = 0; i < count; ++i) {
+      if (terms[i].k == 0) continue;
       const bool as_bf16 = multiplies_bf16(kernels_, terms[i]);
       const int64_t most = as_bf16 ? kernels_.kc_bf16 : kernels_.kc_f32;
       plans_.push_back({&terms[i], as_bf16, pass_depth(terms[i].k, most), {}});
     }
+  }
+
+  // Sums of nothing are zero.
+  bool empty() const { return plans_.empty(); }
+  void clear(int64_t rows) const {
+    for (int64_t i = 0; i < rows; ++i) std::fill_n(c_ + i * ldc_, n_, 0.0f);
   }
 
   // Rows [row, row+rows) of C.
@@ -158,9 +165,13 @@ class Product {
 
 void gemm(CpuDevice &device, int64_t m, int64_t n, const Term *terms, int count, bool accumulate,
           float *c, int64_t ldc) {
-  if (m == 0 || n == 0 || count == 0) return;
+  if (m == 0 || n == 0) return;
   Product product(device, n, c, ldc);
   product.add_terms(terms, count);
+  if (product.empty()) {
+    if (!accumulate) product.clear(m);
+    return;
+  }
   for (int64_t row = 0; row < m; row += kRowBlock) {
     product.run_block(row, std::min(kRowBlock, m - row), accumulate);
   }
