@@ -14,7 +14,9 @@ final class ChoiceReader {
   static boolean recognises(JsonNode r) {
     return (r.path("endings").isArray() && RecordReader.has(r, "ctx", "label"))
         || (RecordReader.has(r, "question")
-            && (options(r) != null || r.path("mc1_targets").isObject()));
+            && (r.path("alternatives").isArray()
+                || options(r) != null
+                || r.path("mc1_targets").isObject()));
   }
 
   static void read(JsonNode r, String origin, DataSet.Collector out) {
@@ -28,7 +30,12 @@ final class ChoiceReader {
               label(r.get("label"), null, origin)));
       return;
     }
-    String context = "Question: " + RecordReader.text(r, "question", origin) + "\nAnswer:";
+    String before = r.path("context").asString("");
+    String context =
+        (before.isEmpty() ? "" : before + "\n")
+            + "Question: "
+            + RecordReader.text(r, "question", origin)
+            + "\nAnswer:";
     if (r.path("mc1_targets").isObject()) {
       targets(r.get("mc1_targets"), context, origin, out);
       return;
@@ -39,19 +46,13 @@ final class ChoiceReader {
     }
     JsonNode options = options(r);
     if (options == null) {
-      throw new InvalidInputException(origin, "a question without options");
+      out.drop("no options are given");
+      return;
     }
     JsonNode names = options.isObject() ? options.path("label") : null;
     List<String> endings = strings(options.isObject() ? options.path("text") : options, origin);
-    if (r.has("alternatives")) {
-      // Each of these begins with its own letter.
-      endings = endings.stream().map(e -> e.replaceFirst("^[A-E]\\s+", "")).toList();
-    }
-    JsonNode answer =
-        r.has("answerKey")
-            ? r.get("answerKey")
-            : r.has("answer") ? r.get("answer") : r.path("label");
-    if (answer.isString() && answer.stringValue().isBlank()) {
+    JsonNode answer = answer(r);
+    if (answer == null) {
       out.drop("no answer is given");
       return;
     }
