@@ -94,6 +94,17 @@ final class ChoiceReader {
     return new Example.ChoiceExample(origin, context, endings, label);
   }
 
+  /** The first of the usual fields that says something. */
+  private static @Nullable JsonNode answer(JsonNode r) {
+    for (String field : List.of("answerKey", "answer", "label", "gold")) {
+      JsonNode node = r.path(field);
+      if (node.isIntegralNumber() || (node.isString() && !node.stringValue().isBlank())) {
+        return node;
+      }
+    }
+    return null;
+  }
+
   /** A label as number, number in a string, name in a list of names, or letter. */
   private static int label(@Nullable JsonNode node, @Nullable JsonNode names, String origin) {
     if (node != null && node.isIntegralNumber() && node.canConvertToInt()) {

@@ -120,7 +120,7 @@ class DataSetTest {
     assertThat(set.dropped())
         .isEqualTo(Map.of("it refers to an image", 26, "no options are given", 3));
     Example.ChoiceExample first = (Example.ChoiceExample) set.examples().getFirst();
-    assertThat(first.context()).startsWith("MATERNIDADES").endsWith("são usadas para\nAnswer:");
+    assertThat(first.context()).startsWith("Los niños").endsWith("uma crítica ao(à)\nAnswer:");
     assertThat(first.endings()).hasSize(5);
   }
 
