@@ -24,6 +24,10 @@ class Arguments {
     if (!condition) fail(CRIA_INVALID_ARGUMENT, "%s: %s", operation_, wrong);
   }
 
+  void that(bool condition, const char *wrong, int64_t value) const {
+    if (!condition) fail(CRIA_INVALID_ARGUMENT, "%s: %s: %" PRId64, operation_, wrong, value);
+  }
+
   // A pointer that is needed whatever the sizes.
   void handle(const char *name, const void *pointer) const {
     if (!pointer) fail(CRIA_INVALID_ARGUMENT, "%s: %s is null", operation_, name);

@@ -7,7 +7,7 @@ namespace {
 
 void check_block_size(const Arguments &check, int64_t block_size) {
   check.between("block_size", block_size, 32, 4096);
-  check.that((block_size & (block_size - 1)) == 0, "block_size must be a power of two");
+  check.that((block_size & (block_size - 1)) == 0, "block_size must be a power of two", block_size);
 }
 
 }  // namespace

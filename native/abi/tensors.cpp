@@ -1,4 +1,6 @@
 // tensors.cpp: entries of the elementary tensor operations.
+#include <cmath>
+
 #include "abi/call.h"
 
 using namespace cria;
@@ -185,7 +187,7 @@ cria_status cria_copy_strided(cria_queue *queue, int32_t element_bytes, int32_t 
   return guarded("copy_strided", [&](const Arguments &check) -> cria_status {
     const DeviceTable &table = check.queue(queue);
     check.that(element_bytes == 1 || element_bytes == 2 || element_bytes == 4,
-               "element_bytes must be 1, 2 or 4");
+               "element_bytes must be 1, 2 or 4", element_bytes);
     const int64_t count = check_box(check, rank, dims, x_strides, y_strides);
     check.pointer("x", x, count);
     check.pointer("y", y, count);
@@ -212,8 +214,7 @@ cria_status cria_random_normal(cria_queue *queue, int64_t n, uint64_t key, float
     const DeviceTable &table = check.queue(queue);
     check.dtype("dtype", dtype, {CRIA_F32, CRIA_BF16});
     check.finite("mean", mean);
-    check.finite("deviation", deviation);
-    check.that(deviation >= 0, "deviation must not be negative");
+    check.in_range("deviation", deviation, 0, HUGE_VAL);
     check.pointer("x", x, check.count({check.size("n", n)}));
     return table.random_normal(queue, n, key, mean, deviation, dtype, x);
   });
@@ -226,10 +227,10 @@ cria_status cria_sample(cria_queue *queue, int64_t rows, int64_t v, const float 
     const DeviceTable &table = check.queue(queue);
     check.size("rows", rows);
     check.between("v", v, 1, INT32_MAX);
-    check.finite("temperature", temperature);
-    check.that(temperature >= 0, "temperature must not be negative");
+    check.in_range("temperature", temperature, 0, HUGE_VAL);
     check.size("top_k", top_k);
-    check.that(top_p > 0 && top_p <= 1, "top_p must be in (0, 1]");
+    check.positive("top_p", top_p);
+    check.that(top_p <= 1, "top_p must be in (0, 1]");
     check.pointer("logits", logits, check.count({rows, v}));
     check.pointer("tokens", tokens, rows);
     return table.sample(queue, rows, v, logits, temperature, top_k, top_p, key, tokens);

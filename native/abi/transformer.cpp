@@ -62,7 +62,7 @@ cria_status cria_rope(cria_queue *queue, int64_t t, int64_t heads, int64_t d,
     const DeviceTable &table = check.queue(queue);
     const int64_t count =
         check.count({check.size("t", t), check.size("heads", heads), check.size("d", d)});
-    check.that(d % 2 == 0, "d must be even");
+    check.that(d % 2 == 0, "d must be even", d);
     check.flag("inverse", inverse);
     check.pointer("positions", positions, count);
     check.pointer("inv_freq", inv_freq, count);
@@ -81,7 +81,7 @@ int64_t check_attention(const Arguments &check, int64_t t, int64_t heads, int64_
   check.between("t", t, 0, INT32_MAX);
   check.at_least("heads", heads, 1);
   check.at_least("kv_heads", kv_heads, 1);
-  check.that(heads % kv_heads == 0, "heads must be a multiple of kv_heads");
+  check.that(heads % kv_heads == 0, "heads must be a multiple of kv_heads", heads);
   check.between("d", d, 1, 128);
   check.pointer("sequences", sequences, check.size("sequence_count", sequence_count));
   check.finite("scale", scale);

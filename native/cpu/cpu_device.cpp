@@ -1,51 +1,18 @@
 // cpu_device.cpp: the CPU device: memory, scratch cache, threads, queues and copies.
 #include "cpu/cpu_device.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "abi/error.h"
 #include "cpu/operations.h"
 #include "cpu/pool.h"
+#include "cpu/system_memory.h"
 
 namespace cria::cpu {
 namespace {
 
-constexpr int64_t kHugePage = 2 << 20;
-
-// Large blocks come straight from the system, in huge pages where it has them, and go straight back.
-constexpr int64_t kMapped = 4 * kHugePage;
-
 int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
-
-void *system_allocate(int64_t bytes) {
-  if (bytes > INT64_MAX / 2) return nullptr;
-  if (bytes < kMapped) {
-    return std::aligned_alloc(64, static_cast<size_t>(round_up(std::max<int64_t>(bytes, 1), 64)));
-  }
-  const int64_t size = round_up(bytes, kHugePage);
-  char *base = static_cast<char *>(mmap(nullptr, static_cast<size_t>(size + kHugePage),
-                                        PROT_READ | PROT_WRITE,
-                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-  if (base == MAP_FAILED) return nullptr;
-  char *start = reinterpret_cast<char *>(round_up(reinterpret_cast<intptr_t>(base), kHugePage));
-  if (start > base) munmap(base, static_cast<size_t>(start - base));
-  if (start < base + kHugePage) munmap(start + size, static_cast<size_t>(base + kHugePage - start));
-  madvise(start, static_cast<size_t>(size), MADV_HUGEPAGE);
-  return start;
-}
-
-void system_free(void *data, int64_t bytes) {
-  if (!data) return;
-  if (bytes < kMapped) {
-    std::free(data);
-  } else {
-    munmap(data, static_cast<size_t>(round_up(bytes, kHugePage)));
-  }
-}
 
 }  // namespace
 
@@ -57,6 +24,7 @@ CpuDevice::CpuDevice(int32_t threads) : tier(detect_tier()) {
 
 CpuDevice::~CpuDevice() {
   for (const IdleBlock &block : idle_scratch) system_free(block.data, block.bytes);
+  for (const IdleBlock &block : idle_mapped) system_free(block.data, block.bytes);
 }
 
 const char *CpuDevice::isa() const { return tier_name(tier); }
@@ -76,7 +44,8 @@ void CpuDevice::parallel_range(int64_t n, int64_t grain,
 
 void *CpuDevice::allocate(const char *operation, int64_t bytes) {
   memory.reserve(operation, bytes);
-  void *address = system_allocate(bytes);
+  void *address = bytes >= kMapped ? take_idle(bytes) : nullptr;
+  if (!address) address = system_allocate(bytes);
   if (!address) {
     memory.release(bytes);
     fail(CRIA_OUT_OF_MEMORY, "%s: the system has no %lld bytes left", operation,
@@ -87,8 +56,50 @@ void *CpuDevice::allocate(const char *operation, int64_t bytes) {
 
 void CpuDevice::release(void *address, int64_t bytes) {
   if (!address) return;
-  system_free(address, bytes);
   memory.release(bytes);
+  if (bytes < kMapped || !keep_idle(address, bytes)) system_free(address, bytes);
+}
+
+// The smallest idle block that fits without wasting more than it holds; what it has too much goes back.
+void *CpuDevice::take_idle(int64_t bytes) {
+  const int64_t size = mapped_size(bytes);
+  std::lock_guard lock(idle_mutex);
+  size_t best = idle_mapped.size();
+  for (size_t i = 0; i < idle_mapped.size(); ++i) {
+    const int64_t have = idle_mapped[i].bytes;
+    if (have >= size && have <= 2 * size &&
+        (best == idle_mapped.size() || have < idle_mapped[best].bytes)) {
+      best = i;
+    }
+  }
+  if (best < idle_mapped.size()) {
+    const IdleBlock block = idle_mapped[best];
+    idle_mapped.erase(idle_mapped.begin() + static_cast<ptrdiff_t>(best));
+    idle_bytes -= block.bytes;
+    system_trim(block.data, block.bytes, size);
+    return block.data;
+  }
+  // A new block is needed: the oldest idle ones make room for it below the peak.
+  while (!idle_mapped.empty() && memory.live + idle_bytes > memory.peak) {
+    const IdleBlock block = idle_mapped.front();
+    idle_mapped.erase(idle_mapped.begin());
+    idle_bytes -= block.bytes;
+    system_free(block.data, block.bytes);
+  }
+  return nullptr;
+}
+
+bool CpuDevice::keep_idle(void *address, int64_t bytes) {
+  const int64_t size = mapped_size(bytes);
+  std::lock_guard lock(idle_mutex);
+  if (memory.live + idle_bytes + size > memory.peak) return false;
+  try {
+    idle_mapped.push_back({address, size});
+  } catch (const std::bad_alloc &) {
+    return false;
+  }
+  idle_bytes += size;
+  return true;
 }
 
 // A cached block serves requests down to a quarter of its size. A request that none serves replaces the

@@ -42,13 +42,24 @@ struct CpuDevice : cria_device {
   std::mutex ledger_mutex;
   std::unordered_map<void *, int64_t> ledger;
 
-  // Idle scratch blocks; see ScratchBlock.
   struct IdleBlock {
     void *data;
     int64_t bytes;
   };
+
+  // Idle scratch blocks; see ScratchBlock.
   std::mutex scratch_mutex;
   std::vector<IdleBlock> idle_scratch;
+
+ private:
+  void *take_idle(int64_t bytes);
+  bool keep_idle(void *address, int64_t bytes);
+
+  // Large blocks that were released, oldest first, kept because the system zeroes fresh pages. They
+  // and the live bytes together never exceed the peak of the live bytes.
+  std::mutex idle_mutex;
+  std::vector<IdleBlock> idle_mapped;
+  int64_t idle_bytes = 0;
 };
 
 inline CpuDevice &device_of(cria_queue *queue) { return static_cast<CpuDevice &>(*queue->device); }

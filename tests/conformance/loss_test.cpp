@@ -219,7 +219,7 @@ const Register dpo{
           const float beta = 0.5f;
           std::vector<float> w, l, rw, rl;
           std::vector<int32_t> nw, nl;
-          for (float d : {-50.0f, -1.0f, -1e-3f, 0.0f, 1e-3f, 1.0f, 50.0f}) {
+          for (float d : {-50.0f, -1.0f, -1e-3f, 0.0f, 1e-3f, 0.75f, 50.0f}) {
             rw.push_back(-40);
             rl.push_back(-32);
             w.push_back(-40 + d);

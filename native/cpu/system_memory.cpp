@@ -1,0 +1,55 @@
+// system_memory.cpp: small blocks from the C library, large ones mapped at huge-page boundaries.
+#include "cpu/system_memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace cria::cpu {
+namespace {
+
+constexpr int64_t kHugePage = 2 << 20;
+
+int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+}  // namespace
+
+int64_t mapped_size(int64_t bytes) { return round_up(bytes, kHugePage); }
+
+void *system_allocate(int64_t bytes) {
+  if (bytes > INT64_MAX / 2) return nullptr;
+  if (bytes < kMapped) {
+    return std::aligned_alloc(64, static_cast<size_t>(round_up(std::max<int64_t>(bytes, 1), 64)));
+  }
+  const int64_t size = mapped_size(bytes);
+  char *base = static_cast<char *>(mmap(nullptr, static_cast<size_t>(size + kHugePage),
+                                        PROT_READ | PROT_WRITE,
+                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  if (base == MAP_FAILED) return nullptr;
+  char *start = reinterpret_cast<char *>(round_up(reinterpret_cast<intptr_t>(base), kHugePage));
+  if (start > base) munmap(base, static_cast<size_t>(start - base));
+  if (start < base + kHugePage) {
+    munmap(start + size, static_cast<size_t>(base + kHugePage - start));
+  }
+  madvise(start, static_cast<size_t>(size), MADV_HUGEPAGE);
+  return start;
+}
+
+void system_free(void *data, int64_t bytes) {
+  if (!data) return;
+  if (bytes < kMapped) {
+    std::free(data);
+  } else {
+    munmap(data, static_cast<size_t>(mapped_size(bytes)));
+  }
+}
+
+void system_trim(void *data, int64_t old_bytes, int64_t bytes) {
+  const int64_t excess = mapped_size(old_bytes) - mapped_size(bytes);
+  if (excess > 0) {
+    munmap(static_cast<char *>(data) + mapped_size(bytes), static_cast<size_t>(excess));
+  }
+}
+
+}  // namespace cria::cpu
