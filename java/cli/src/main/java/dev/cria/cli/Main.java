@@ -2,24 +2,59 @@ package dev.cria.cli;
 
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
 
 /** The root of the cria command; without a subcommand it prints its help. */
 @Command(
     name = "cria",
     description = "Train and align LLaMA-family language models.",
-    mixinStandardHelpOptions = true)
+    mixinStandardHelpOptions = true,
+    versionProvider = Main.Version.class,
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = {
+      ImportCommand.class,
+      InitCommand.class,
+      InfoCommand.class,
+      GenerateCommand.class,
+      EvalCommand.class,
+      MergeCommand.class
+    },
+    footer = {
+      "",
+      "Begin with: cria demo",
+      "Then:       cria import model.gguf my-model && cria chat --model my-model",
+      "Each command explains itself with --help. Exit codes: 0 done, 1 failed, 2 wrong usage."
+    })
 public final class Main implements Runnable {
-  private final CommandLine commandLine = new CommandLine(this);
-
-  private Main() {}
+  @Spec private CommandSpec spec = CommandSpec.create();
 
   /** Runs the command and exits with 0 (done), 1 (failed) or 2 (wrong usage). */
   public static void main(String[] args) {
-    System.exit(new Main().commandLine.execute(args));
+    System.exit(execute(args));
+  }
+
+  /** Runs the command in this process and gives its exit code. */
+  static int execute(String... args) {
+    return new CommandLine(new Main())
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setExecutionExceptionHandler(Failures::report)
+        .setUsageHelpLongOptionsMaxWidth(32)
+        .setUsageHelpWidth(100)
+        .execute(args);
   }
 
   @Override
   public void run() {
-    commandLine.usage(commandLine.getOut());
+    spec.commandLine().usage(spec.commandLine().getOut());
+  }
+
+  /** What {@code --version} prints. */
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      return new String[] {"cria " + Versions.cria()};
+    }
   }
 }
