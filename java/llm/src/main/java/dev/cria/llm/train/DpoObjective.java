@@ -247,7 +247,7 @@ public final class DpoObjective implements Objective {
    * half; {@code rewards_margin}.
    */
   @Override
-  public Map<String, Estimate> evaluate(
+  public Map<String, Samples> evaluate(
       Llama model, List<Item> items, ForwardContext context, long batchRows, Progress progress) {
     int total = items.size();
     double[] loss = new double[total];
@@ -273,12 +273,12 @@ public final class DpoObjective implements Objective {
       }
       progress.at("evaluation", at, total);
     }
-    Map<String, Estimate> figures = new LinkedHashMap<>();
-    figures.put("loss", Estimate.mean(loss));
-    figures.put("accuracy", Estimate.mean(accuracy));
-    figures.put("logp_accuracy", Estimate.mean(plain));
-    figures.put("shorter_accuracy", Estimate.mean(shorter));
-    figures.put("rewards_margin", Estimate.mean(margin));
+    Map<String, Samples> figures = new LinkedHashMap<>();
+    figures.put("loss", Samples.of(loss));
+    figures.put("accuracy", Samples.of(accuracy));
+    figures.put("logp_accuracy", Samples.of(plain));
+    figures.put("shorter_accuracy", Samples.of(shorter));
+    figures.put("rewards_margin", Samples.of(margin));
     return figures;
   }
 }

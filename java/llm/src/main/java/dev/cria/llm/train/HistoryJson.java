@@ -31,14 +31,11 @@ final class HistoryJson {
     }
     List<Object> evaluations = new ArrayList<>();
     for (EvalReport r : history.evaluations()) {
-      Map<String, Object> figures = new LinkedHashMap<>();
-      r.figures()
-          .forEach(
-              (name, e) ->
-                  figures.put(name, List.of(e.mean(), e.standardError(), (double) e.count())));
+      Map<String, Object> samples = new LinkedHashMap<>();
+      r.samples().forEach((name, s) -> samples.put(name, List.of(s.values(), s.weights())));
       Map<String, Object> map = new LinkedHashMap<>();
       map.put("step", r.step());
-      map.put("figures", figures);
+      map.put("samples", samples);
       map.put("seconds", r.seconds());
       evaluations.add(map);
     }
@@ -69,20 +66,26 @@ final class HistoryJson {
                 n.path("resident_bytes").asLong()));
       }
       for (JsonNode n : node.path("evaluations")) {
-        Map<String, Estimate> figures = new LinkedHashMap<>();
-        n.path("figures")
+        Map<String, Samples> samples = new LinkedHashMap<>();
+        n.path("samples")
             .properties()
             .forEach(
-                e -> {
-                  JsonNode v = e.getValue();
-                  figures.put(
-                      e.getKey(),
-                      new Estimate(v.get(0).asDouble(), v.get(1).asDouble(), v.get(2).asInt()));
-                });
+                e ->
+                    samples.put(
+                        e.getKey(),
+                        new Samples(numbers(e.getValue().path(0)), numbers(e.getValue().path(1)))));
         evaluations.add(
-            new EvalReport(n.path("step").asLong(), figures, Json.number(n, "seconds", where)));
+            new EvalReport(n.path("step").asLong(), samples, Json.number(n, "seconds", where)));
       }
     }
     return new History(steps, evaluations);
+  }
+
+  private static double[] numbers(JsonNode list) {
+    double[] numbers = new double[list.size()];
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] = list.get(i).asDouble();
+    }
+    return numbers;
   }
 }

@@ -52,11 +52,11 @@ public interface Objective {
   Loss loss(Llama model, List<Item> items, ForwardContext context, Metrics metrics);
 
   /**
-   * Figures of held-out items, the loss (named {@code loss}) first.
+   * Figures of each held-out item, in their order, the loss (named {@code loss}) first.
    *
    * @param batchRows most rows of a forward pass
    */
-  Map<String, Estimate> evaluate(
+  Map<String, Samples> evaluate(
       Llama model, List<Item> items, ForwardContext context, long batchRows, Progress progress);
 
   /** Told how far a long piece of work is. */

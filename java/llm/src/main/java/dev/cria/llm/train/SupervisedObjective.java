@@ -63,7 +63,7 @@ public final class SupervisedObjective implements Objective {
   }
 
   @Override
-  public Map<String, Estimate> evaluate(
+  public Map<String, Samples> evaluate(
       Llama model, List<Item> items, ForwardContext context, long batchRows, Progress progress) {
     double[] nll = new double[items.size()];
     double[] weight = new double[items.size()];
@@ -79,8 +79,8 @@ public final class SupervisedObjective implements Objective {
       }
       progress.at("evaluation", at, items.size());
     }
-    Map<String, Estimate> figures = new LinkedHashMap<>();
-    figures.put("loss", Estimate.ratio(nll, weight));
+    Map<String, Samples> figures = new LinkedHashMap<>();
+    figures.put("loss", new Samples(nll, weight));
     return figures;
   }
 }
