@@ -142,7 +142,7 @@ public final class ChatTemplate {
    * Messages of a task in the form that this template's model knows; {@code input} may be empty.
    */
   public List<Message> instruction(String instruction, String input) {
-    return name.equals(NamedTemplates.ALPACA)
+    return source.equals(NamedTemplates.jinja(NamedTemplates.ALPACA))
         ? NamedTemplates.alpaca(instruction, input)
         : List.of(Message.user(input.isEmpty() ? instruction : instruction + "\n" + input));
   }
@@ -193,6 +193,23 @@ public final class ChatTemplate {
       segments.add(new Segment(all.substring(at), -1));
     }
     return segments;
+  }
+
+  /**
+   * What an answer adds to a rendered prompt: the text after {@code render(prompt, true)}, with the
+   * mark that ends the turn and any white space after it.
+   */
+  public String answer(List<Message> prompt, String answer) {
+    String before = render(prompt, true);
+    List<Message> all = new ArrayList<>(prompt);
+    all.add(Message.assistant(answer));
+    String after = render(all, false);
+    if (!after.startsWith(before)) {
+      throw new InvalidInputException(
+          "chat template " + name,
+          "its text with an answer does not begin with its text of the prompt; use --template chatml, alpaca or vicuna");
+    }
+    return after.substring(before.length());
   }
 
   private InvalidInputException failure(List<TemplateError> errors) {
