@@ -100,9 +100,11 @@ record CrossEntropyNode(@Nullable Tensor dh, @Nullable Tensor dw) implements Nod
     scaleAndAdd(g, 1, scale, dw);
   }
 
-  /** The kept tensor is this node's alone: with scale 1 it is handed over instead of copied. */
+  /** The kept tensor is this node's alone: unscaled, it is handed over instead of copied. */
   private static void scaleAndAdd(Gradients g, int input, float scale, @Nullable Tensor kept) {
-    if (kept != null) {
+    if (kept != null && scale == 1f) {
+      g.give(input, kept);
+    } else if (kept != null) {
       g.add(input, scale, kept);
     }
   }
