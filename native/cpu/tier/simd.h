@@ -40,7 +40,16 @@ typedef double vd __attribute__((vector_size(4 * W)));  // W / 2 lanes
 
 // ---- constants and bits
 
-CRIA_INLINE vf set(float x) { return vf{} + x; }
+// Not vf{} + x: that is an addition, since it turns -0 into 0.
+CRIA_INLINE vf set(float x) {
+#if CRIA_TIER >= 2
+  return (vf)_mm512_set1_ps(x);
+#elif CRIA_TIER == 1
+  return (vf)_mm256_set1_ps(x);
+#else
+  return vf{x, x, x, x};
+#endif
+}
 CRIA_INLINE vi set_int(int32_t x) { return vi{} + x; }
 CRIA_INLINE vi float_bits(vf x) { return (vi)x; }
 CRIA_INLINE vf bits_float(vi x) { return (vf)x; }
@@ -84,7 +93,17 @@ CRIA_INLINE void store(float *p, vf v, int64_t n) {
 #endif
 }
 
-CRIA_INLINE vf widen_bf16(vh h) { return (vf)(__builtin_convertvector(h, vu) << 16); }
+// The instruction is named because GCC 12 makes three of __builtin_convertvector here.
+CRIA_INLINE vf widen_bf16(vh h) {
+#if CRIA_TIER >= 2
+  const vu wide = (vu)_mm512_cvtepu16_epi32((__m256i)h);
+#elif CRIA_TIER == 1
+  const vu wide = (vu)_mm256_cvtepu16_epi32((__m128i)h);
+#else
+  const vu wide = __builtin_convertvector(h, vu);
+#endif
+  return (vf)(wide << 16);
+}
 
 // Rounds to nearest even; NaN stays NaN, denormals stay.
 CRIA_INLINE vh round_bf16(vf x) {
@@ -266,23 +285,30 @@ CRIA_INLINE vf tanh(vf x) {
 
 // ---- sums and maxima over the lanes, always as the same tree
 
+typedef float vf4 __attribute__((vector_size(16)));
+
+// Combines the upper half of the lanes with the lower half, down to one.
+template <class F>
+CRIA_INLINE float reduce(vf v, F f) {
+#if CRIA_TIER >= 2
+  const __m512 all = (__m512)v;
+  const __m256 half = f(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
+  const vf4 x = (vf4)f(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+#elif CRIA_TIER == 1
+  const vf4 x = (vf4)f(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+#else
+  const vf4 x = v;
+#endif
+  return f(f(x[0], x[2]), f(x[1], x[3]));
+}
+
 CRIA_INLINE float reduce_add(vf v) {
-  float lane[W];
-  store(lane, v);
-  for (int64_t s = W / 2; s > 0; s /= 2) {
-    for (int64_t i = 0; i < s; ++i) lane[i] += lane[i + s];
-  }
-  return lane[0];
+  return reduce(v, [](auto a, auto b) { return a + b; });
 }
 
 // NaN lanes may be passed over.
 CRIA_INLINE float reduce_max(vf v) {
-  float lane[W];
-  store(lane, v);
-  for (int64_t s = W / 2; s > 0; s /= 2) {
-    for (int64_t i = 0; i < s; ++i) lane[i] = lane[i] > lane[i + s] ? lane[i] : lane[i + s];
-  }
-  return lane[0];
+  return reduce(v, [](auto a, auto b) { return a > b ? a : b; });
 }
 
 // ---- sums in float64
