@@ -311,7 +311,7 @@ class TrainerTest {
             }
 
             @Override
-            public Map<String, Estimate> evaluate(
+            public Map<String, Samples> evaluate(
                 Llama m,
                 List<Item> items,
                 dev.cria.llm.ForwardContext c,
