@@ -40,6 +40,7 @@ Matrix make_matrix(const char *operation, CpuDevice &device, int64_t n, int64_t 
   w->block_size = block_size;
   w->nested_block_size = nested_block_size;
   w->blocks = divide_up(n * k, block_size);
+  w->bytes = 0;
   const auto take = [&](auto *&array, int64_t count) {
     const int64_t bytes = count * static_cast<int64_t>(sizeof *array);
     using Element = std::remove_reference_t<decltype(*array)>;

@@ -116,10 +116,10 @@ struct Div {
 };
 // NaN in either operand gives NaN.
 struct Max {
-  static vf y(vf a, vf b) { return a != a ? a : b != b ? b : max(a, b); }
+  static vf y(vf a, vf b) { return is_nan(a) ? a : is_nan(b) ? b : max(a, b); }
 };
 struct Min {
-  static vf y(vf a, vf b) { return a != a ? a : b != b ? b : min(a, b); }
+  static vf y(vf a, vf b) { return is_nan(a) ? a : is_nan(b) ? b : min(a, b); }
 };
 
 vf load_strided(const float *p, int64_t stride, int64_t lanes) {

@@ -55,7 +55,7 @@ template <class Type>
 int64_t quantize(int64_t n, int64_t block_size, const float *bounds, const void *w, uint8_t *codes,
                  float *absmax) {
   // Codes of one block, one per byte; the extra element pads an odd tail.
-  uint8_t loose[kLargestBlock + W];
+  uint8_t loose[kLargestBlock + W] = {};
   for (int64_t begin = 0, block = 0; begin < n; begin += block_size, ++block) {
     const int64_t count = n - begin < block_size ? n - begin : block_size;
     const char *from = (const char *)w + begin * Type::kBytes;

@@ -31,15 +31,14 @@ double sum_squares(int64_t n, const float *x) {
 }
 
 double largest(int64_t n, const float *x) {
-  float most = x[0];
   vf many = set(x[0]), sum = set(0);
   int64_t i = 0;
   for (; i + W <= n; i += W) {
     const vf v = load(x + i);
     many = max(v, many);
-    sum += v - v;  // NaN once an element is not finite
+    sum += v * 0.0f;  // NaN once an element is not finite
   }
-  most = reduce_max(many);
+  float most = reduce_max(many);
   bool suspect = reduce_add(sum) != 0;
   for (; i < n; ++i) {
     most = x[i] > most ? x[i] : most;

@@ -53,6 +53,7 @@ CRIA_INLINE vf set(float x) {
 CRIA_INLINE vi set_int(int32_t x) { return vi{} + x; }
 CRIA_INLINE vi float_bits(vf x) { return (vi)x; }
 CRIA_INLINE vf bits_float(vi x) { return (vf)x; }
+CRIA_INLINE vi is_nan(vf x) { return x != x; }  // NOLINT(misc-redundant-expression)
 CRIA_INLINE vi iota() {
 #if CRIA_TIER >= 2
   return vi{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -74,7 +75,7 @@ CRIA_INLINE void store(float *p, vf v) { __builtin_memcpy(p, &v, sizeof v); }
 
 CRIA_INLINE vf load(const float *p, int64_t n) {
 #if CRIA_TIER >= 2
-  return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+  return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << (n & 31)) - 1), p);
 #elif CRIA_TIER == 1
   return (vf)_mm256_maskload_ps(p, (__m256i)(iota() < set_int((int32_t)n)));
 #else
@@ -85,7 +86,7 @@ CRIA_INLINE vf load(const float *p, int64_t n) {
 }
 CRIA_INLINE void store(float *p, vf v, int64_t n) {
 #if CRIA_TIER >= 2
-  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << (n & 31)) - 1), (__m512)v);
 #elif CRIA_TIER == 1
   _mm256_maskstore_ps(p, (__m256i)(iota() < set_int((int32_t)n)), (__m256)v);
 #else
@@ -109,7 +110,7 @@ CRIA_INLINE vf widen_bf16(vh h) {
 CRIA_INLINE vh round_bf16(vf x) {
   const vu u = (vu)x;
   const vu rounded = (u + 0x7FFF + ((u >> 16) & 1)) >> 16;
-  const vu bits = x != x ? (u >> 16) | 0x40 : rounded;
+  const vu bits = is_nan(x) ? (u >> 16) | 0x40 : rounded;
   return __builtin_convertvector(bits, vh);
 }
 
@@ -252,7 +253,7 @@ CRIA_INLINE vf log(vf x) {
   y = fma(e, set(0.693359375f), m + y);
   y = x == 0.0f ? set(-__builtin_inff()) : y;
   y = x < 0.0f ? set(__builtin_nanf("")) : y;
-  return (x == __builtin_inff()) | (x != x) ? x : y;
+  return (x == __builtin_inff()) | is_nan(x) ? x : y;
 }
 
 // log(1 + u) for u in [0, 1]: the quotient undoes the rounding of 1 + u (W. Kahan).
