@@ -9,6 +9,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 
 /** Gives each test the CPU and an open scope, and checks that the test leaves no native memory. */
+@SuppressWarnings("exports") // JUnit sees the public methods even when no test of this package runs
 public abstract class DeviceTest {
   protected static Device device;
   protected Scope scope;
@@ -17,23 +18,23 @@ public abstract class DeviceTest {
   protected DeviceTest() {}
 
   @BeforeAll
-  static void openDevice() {
+  public static void openDevice() {
     device = Device.open("cpu");
   }
 
   @AfterAll
-  static void closeDevice() {
+  public static void closeDevice() {
     device.close();
   }
 
   @BeforeEach
-  void openScope() {
+  public void openScope() {
     liveBefore = device.liveBytes();
     scope = Scope.open();
   }
 
   @AfterEach
-  void closeScope() {
+  public void closeScope() {
     scope.close();
     assertThat(device.liveBytes()).as("live bytes after the test").isEqualTo(liveBefore);
   }
