@@ -11,8 +11,26 @@ namespace {
 
 constexpr int64_t kMostRows = 8;
 constexpr int64_t kLeastDepth = 64;  // below this, summing the lanes costs more than the products
-constexpr int64_t kChunk = 2048;  // weights decoded at a time; they stay in the first-level cache
 constexpr int64_t kTaskWeights = 1 << 16;
+// Weights decoded at a time, and rows that use a piece of x while it is in the first-level cache.
+constexpr int64_t kChunk = 1024, kRowsAtOnce = 4, kRowBlock = 32;
+
+// sums[r][i] += w_r . x_i for a piece of `rows` weight rows, laid out in `weights` at distance ldw.
+void add_dots(const GemmKernels &kernels, bool as_bf16, int64_t depth, const void *weights,
+              int64_t ldw, int64_t rows, int height, const void *x, int64_t ldx,
+              float (*sums)[kMostRows]) {
+  for (int64_t r = 0; r < rows; ++r) {
+    float part[kMostRows];
+    if (as_bf16) {
+      kernels.dot_bf16(depth, static_cast<const uint16_t *>(weights) + r * ldw, height,
+                       static_cast<const uint16_t *>(x), ldx, part);
+    } else {
+      kernels.dot_f32(depth, static_cast<const float *>(weights) + r * ldw, height,
+                      static_cast<const float *>(x), ldx, part);
+    }
+    for (int i = 0; i < height; ++i) sums[r][i] += part[i];
+  }
+}
 
 }  // namespace
 
@@ -34,31 +52,28 @@ void gemv(CpuDevice &device, const GemmKernels &kernels, int64_t m, int64_t n, c
   }
   const RowReader reader(kernels, term.b, as_bf16);
   const int height = static_cast<int>(m);
-  device.parallel_range(
-      n, std::max<int64_t>(1, kTaskWeights / term.k), [&](int64_t begin, int64_t end) {
-        alignas(64) float buffer[kChunk];
-        for (int64_t j = begin; j < end; ++j) {
-          float sums[kMostRows] = {};
-          for (int64_t k = 0; k < term.k; k += kChunk) {
-            const int64_t depth = std::min(kChunk, term.k - k);
-            const void *weights = reader.read(j, k, depth, buffer);
-            float part[kMostRows];
-            if (as_bf16) {
-              kernels.dot_bf16(depth, static_cast<const uint16_t *>(weights), height,
-                               static_cast<const uint16_t *>(rows) + k, ld, part);
-            } else {
-              kernels.dot_f32(depth, static_cast<const float *>(weights), height,
-                              static_cast<const float *>(rows) + k, ld, part);
-            }
-            for (int i = 0; i < height; ++i) sums[i] += part[i];
-          }
-          for (int i = 0; i < height; ++i) {
-            const float value = term.alpha * sums[i];
-            float &out = c[i * ldc + j];
-            out = add ? out + value : value;
-          }
-        }
-      });
+  const int64_t grain = std::max<int64_t>(1, kTaskWeights / term.k);
+  device.parallel_range(n, std::min(grain, kRowBlock), [&](int64_t begin, int64_t end) {
+    alignas(64) float buffer[kRowsAtOnce * kChunk];
+    float sums[kRowBlock][kMostRows] = {};
+    for (int64_t k = 0; k < term.k; k += kChunk) {
+      const int64_t depth = std::min(kChunk, term.k - k);
+      const char *x = static_cast<const char *>(rows) + k * reader.element_size();
+      for (int64_t j = begin; j < end; j += kRowsAtOnce) {
+        const int64_t count = std::min(kRowsAtOnce, end - j);
+        int64_t ldw = kChunk;
+        const void *weights = reader.read_rows(j, count, k, depth, buffer, &ldw);
+        add_dots(kernels, as_bf16, depth, weights, ldw, count, height, x, ld, sums + (j - begin));
+      }
+    }
+    for (int64_t j = begin; j < end; ++j) {
+      for (int i = 0; i < height; ++i) {
+        const float value = term.alpha * sums[j - begin][i];
+        float &out = c[i * ldc + j];
+        out = add ? out + value : value;
+      }
+    }
+  });
 }
 
 }  // namespace cria::cpu

@@ -32,19 +32,22 @@ void pack_b(const GemmKernels &kernels, const MatrixB &b, bool as_bf16, int64_t 
 class RowReader {
  public:
   RowReader(const GemmKernels &kernels, const MatrixB &b, bool as_bf16);
-  // Elements [first, first+n) of a row: the source itself where it has the right type, else decoded into buffer.
-  const void *read(int64_t row, int64_t first, int64_t n, void *buffer) const;
-  // read() of many rows; returns where row 0 is, *ld the distance of rows in elements.
+  // Elements [first, first+n) of rows: the source itself where it has the right type, else decoded
+  // into buffer with rows *ld apart. Returns where they are, *ld then is the distance of rows.
   const void *read_rows(int64_t row, int64_t rows, int64_t first, int64_t n, void *buffer,
                         int64_t *ld) const;
   int64_t element_size() const { return as_bf16_ ? 2 : 4; }
 
  private:
-  void decode_nf4(int64_t row, int64_t first, int64_t n, void *to) const;
+  void decode_nf4(int64_t row, int64_t rows, int64_t first, int64_t n, char *to, int64_t ld) const;
+  void decode_any(int64_t row, int64_t first, int64_t n, char *to) const;
+  float scale(int64_t block) const;
 
   const GemmKernels &kernels_;
   const MatrixB &b_;
   bool as_bf16_;
+  // NF4: divisions by the block sizes as shifts; nested_shift_ is -1 where that is not possible.
+  int block_shift_ = 0, nested_shift_ = -1;
 };
 
 }  // namespace cria::cpu

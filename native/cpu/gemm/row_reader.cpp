@@ -15,22 +15,38 @@ uint32_t canonical(float code, float scale) {
   return (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000u;
 }
 
+int log2_of(int64_t power) {
+  int shift = 0;
+  while (power >> shift > 1) ++shift;
+  return shift;
+}
+
+constexpr int64_t kScales = 128;  // scales decoded at a time
+
 }  // namespace
 
 RowReader::RowReader(const GemmKernels &kernels, const MatrixB &b, bool as_bf16)
-    : kernels_(kernels), b_(b), as_bf16_(as_bf16) {}
+    : kernels_(kernels), b_(b), as_bf16_(as_bf16) {
+  if (b.kind != MatrixB::nf4) return;
+  const auto &w = *static_cast<const cria_nf4 *>(b.data);
+  block_shift_ = log2_of(w.block_size);
+  const int64_t nested = w.nested_block_size;
+  if (nested > 0 && (nested & (nested - 1)) == 0) nested_shift_ = log2_of(nested);
+}
 
-const void *RowReader::read(int64_t row, int64_t first, int64_t n, void *buffer) const {
-  int64_t ld = n;
-  return read_rows(row, 1, first, n, buffer, &ld);
+// nf4_scale without its division.
+inline float RowReader::scale(int64_t block) const {
+  const auto &w = *static_cast<const cria_nf4 *>(b_.data);
+  if (w.scales || nested_shift_ < 0) return nf4_scale(w, block);
+  const float product =
+      w.nested_map[w.scale_codes[block]] * w.nested_absmax[block >> nested_shift_];
+  return product + w.nested_offset;
 }
 
 const void *RowReader::read_rows(int64_t row, int64_t rows, int64_t first, int64_t n, void *buffer,
                                  int64_t *ld) const {
   if (b_.kind == MatrixB::nf4) {
-    for (int64_t i = 0; i < rows; ++i) {
-      decode_nf4(row + i, first, n, static_cast<char *>(buffer) + i * *ld * element_size());
-    }
+    decode_nf4(row, rows, first, n, static_cast<char *>(buffer), *ld);
     return buffer;
   }
   const int64_t at = row * b_.ld + first;
@@ -48,44 +64,55 @@ const void *RowReader::read_rows(int64_t row, int64_t rows, int64_t first, int64
   return buffer;
 }
 
-void RowReader::decode_nf4(int64_t row, int64_t first, int64_t n, void *to) const {
+void RowReader::decode_nf4(int64_t row, int64_t rows, int64_t first, int64_t n, char *to,
+                           int64_t ld) const {
   const auto &w = *static_cast<const cria_nf4 *>(b_.data);
-  const int64_t start = row * w.k + first;
-  int64_t done = 0;
-  if (start % 32 == 0) {
-    // Blocks are powers of two from 32 up, so a run of 32 aligned weights has one scale.
-    const int64_t run = w.block_size >= 64 && start % 64 == 0 ? 64 : 32;
-    constexpr int64_t kRuns = 16;
-    while (n - done >= 32) {
-      const int64_t count = std::min(kRuns * run, (n - done) / 32 * 32);
-      float scales[kRuns];
-      for (int64_t i = 0; i * run < count; ++i) {
-        scales[i] = nf4_scale(w, (start + done + i * run) / w.block_size);
+  // Blocks are powers of two from 32 up, so 32 weights that begin at a multiple of 32 have one scale.
+  const int64_t aligned = w.k % 32 == 0 && first % 32 == 0 ? n / 32 * 32 : 0;
+  const int64_t run = w.block_size >= 64 && w.k % 64 == 0 && first % 64 == 0 ? 64 : 32;
+  const int64_t most = kScales / rows;  // runs of a row
+  for (int64_t done = 0; done < aligned; done += most * run) {
+    const int64_t count = std::min(most * run, aligned - done);
+    const int64_t start = row * w.k + first + done;
+    float scales[kScales];
+    for (int64_t i = 0; i < rows; ++i) {
+      const int64_t at = start + i * w.k;
+      for (int64_t j = 0; j * run < count; ++j) {
+        scales[i * most + j] = scale((at + j * run) >> block_shift_);
       }
-      const uint8_t *codes = w.codes + (start + done) / 2;
-      if (as_bf16_) {
-        kernels_.nf4_to_bf16(count, run, codes, w.code_map, scales,
-                             static_cast<uint16_t *>(to) + done);
-      } else {
-        kernels_.nf4_to_f32(count, run, codes, w.code_map, scales, static_cast<float *>(to) + done);
-      }
-      done += count;
+      // The rows that will be read next; a short piece of a row is too little for the processor to foresee.
+      if (row + rows + i < w.n) __builtin_prefetch(w.codes + (at + rows * w.k) / 2);
+    }
+    const Nf4Rows source{rows, count, run, w.codes + start / 2, w.k / 2, w.code_map, scales, most};
+    if (as_bf16_) {
+      kernels_.nf4_to_bf16(source, reinterpret_cast<uint16_t *>(to) + done, ld);
+    } else {
+      kernels_.nf4_to_f32(source, reinterpret_cast<float *>(to) + done, ld);
     }
   }
-  // Rows that begin inside a block or a byte, and what is left of the others.
-  while (done < n) {
-    const int64_t block = (start + done) / w.block_size;
+  if (aligned == n) return;
+  for (int64_t i = 0; i < rows; ++i) {
+    decode_any(row + i, first + aligned, n - aligned, to + (i * ld + aligned) * element_size());
+  }
+}
+
+// Rows that begin inside a block or a byte, and what is left of the others.
+void RowReader::decode_any(int64_t row, int64_t first, int64_t n, char *to) const {
+  const auto &w = *static_cast<const cria_nf4 *>(b_.data);
+  const int64_t start = row * w.k + first;
+  for (int64_t done = 0; done < n;) {
+    const int64_t block = (start + done) >> block_shift_;
     const int64_t end = std::min(n, (block + 1) * w.block_size - start);
-    const float scale = nf4_scale(w, block);
+    const float factor = scale(block);
     uint32_t table[16];
-    for (int c = 0; c < 16; ++c) table[c] = canonical(w.code_map[c], scale);
+    for (int c = 0; c < 16; ++c) table[c] = canonical(w.code_map[c], factor);
     for (; done < end; ++done) {
       const int64_t e = start + done;
       const uint32_t bits = table[e % 2 ? w.codes[e / 2] & 15 : w.codes[e / 2] >> 4];
       if (as_bf16_) {
-        static_cast<uint16_t *>(to)[done] = static_cast<uint16_t>(bits >> 16);
+        reinterpret_cast<uint16_t *>(to)[done] = static_cast<uint16_t>(bits >> 16);
       } else {
-        std::memcpy(static_cast<float *>(to) + done, &bits, sizeof bits);
+        std::memcpy(to + done * 4, &bits, sizeof bits);
       }
     }
   }

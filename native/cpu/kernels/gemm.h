@@ -7,6 +7,17 @@
 
 namespace cria::cpu {
 
+// Pieces of rows of NF4 codes: n weights from a whole byte on, one scale for each `run` weights (32 or 64), n a
+// multiple of 32.
+struct Nf4Rows {
+  int64_t rows, n, run;
+  const uint8_t *codes;
+  int64_t code_stride;  // bytes from row to row
+  const float *map;     // the 16 values of the codes
+  const float *scales;
+  int64_t scale_stride;
+};
+
 // Tile sizes and routines of one tier. A panel of B holds nr columns: [k][nr] floats, or [k/2][nr] pairs
 // (k, k+1) of bf16. Sources have the alignment of their elements only; panels are 64-byte aligned.
 struct GemmKernels {
@@ -30,11 +41,9 @@ struct GemmKernels {
                      int64_t ldt);
   void (*to_bf16)(int64_t n, const float *from, uint16_t *to);  // rounds to nearest even
   void (*from_bf16)(int64_t n, const uint16_t *from, float *to);
-  // Canonical values bf16(map[code] * scale) of n weights, n and run multiples of 32, one scale per run.
-  void (*nf4_to_bf16)(int64_t n, int64_t run, const uint8_t *codes, const float *map,
-                      const float *scales, uint16_t *to);
-  void (*nf4_to_f32)(int64_t n, int64_t run, const uint8_t *codes, const float *map,
-                     const float *scales, float *to);
+  // Canonical values bf16(map[code] * scale), row i to `to + i * ldt`.
+  void (*nf4_to_bf16)(const Nf4Rows &from, uint16_t *to, int64_t ldt);
+  void (*nf4_to_f32)(const Nf4Rows &from, float *to, int64_t ldt);
   // to[j] = keep(first + j) ? from[j] * scale : 0, with the hash of cria.h. In place allowed.
   void (*dropout)(int64_t n, uint64_t key, uint64_t first, uint32_t threshold, float scale,
                   const float *from, float *to);

@@ -15,10 +15,8 @@ void from_bf16(int64_t n, const uint16_t *from, float *to);
 void dropout(int64_t n, uint64_t key, uint64_t first, uint32_t threshold, float scale,
              const float *from, float *to);
 // gemm_nf4.cpp
-void nf4_to_bf16(int64_t n, int64_t run, const uint8_t *codes, const float *map,
-                 const float *scales, uint16_t *to);
-void nf4_to_f32(int64_t n, int64_t run, const uint8_t *codes, const float *map, const float *scales,
-                float *to);
+void nf4_to_bf16(const Nf4Rows &from, uint16_t *to, int64_t ldt);
+void nf4_to_f32(const Nf4Rows &from, float *to, int64_t ldt);
 // gemm_dot.cpp
 void dot_f32(int64_t k, const float *w, int m, const float *x, int64_t ldx, float *out);
 void dot_bf16(int64_t k, const uint16_t *w, int m, const uint16_t *x, int64_t ldx, float *out);

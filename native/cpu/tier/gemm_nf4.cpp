@@ -27,91 +27,106 @@ inline __m512 canonical_table(__m512 map, float scale) {
 }
 #endif
 
+// Calls decode(codes, n, scale, to) for every run of weights.
+template <class T, class Decode>
+inline void for_runs(const Nf4Rows &from, T *to, int64_t ldt, Decode decode) {
+  for (int64_t i = 0; i < from.rows; ++i) {
+    const uint8_t *codes = from.codes + i * from.code_stride;
+    const float *scale = from.scales + i * from.scale_stride;
+    T *target = to + i * ldt;
+    for (int64_t left = from.n; left > 0; left -= from.run) {
+      decode(codes, left < from.run ? left : from.run, *scale++, target);
+      codes += from.run / 2;
+      target += from.run;
+    }
+  }
+}
+
 }  // namespace
 
-void nf4_to_bf16(int64_t n, int64_t run, const uint8_t *codes, const float *map,
-                 const float *scales, uint16_t *to) {
+void nf4_to_bf16(const Nf4Rows &from, uint16_t *to, int64_t ldt) {
 #if CRIA_TIER >= 2
-  const __m512 values = _mm512_loadu_ps(map);
-  for (int64_t first = 0; first < n; first += run) {
-    __m512i bits = _mm512_castps_si512(canonical_table(values, scales[first / run]));
-    __m256i words = _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16));
-    // Twice, because an index word keeps bit 4 of a shifted byte.
-    __m512i table = _mm512_broadcast_i64x4(words);
-    int64_t end = first + run < n ? first + run : n;
-    for (int64_t i = first; i < end; i += 32) {
-      __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(codes + i / 2));
-      __m512i pair = _mm512_cvtepu8_epi32(bytes);  // byte j is weights 2j (high nibble) and 2j+1
-      __m512i index = _mm512_or_si512(_mm512_srli_epi32(pair, 4), _mm512_slli_epi32(pair, 16));
-      _mm512_storeu_si512(to + i, _mm512_permutexvar_epi16(index, table));
-    }
-  }
+  const __m512 values = _mm512_loadu_ps(from.map);
+  // From a byte j in a double word: its high nibble in the lower word (weight 2j), the byte in the upper one
+  // (weight 2j+1). Numbers are the first bits of eight bytes.
+  const __m512i nibbles = _mm512_set1_epi64(0x2820282408000804);
+  for_runs(from, to, ldt, [&](const uint8_t *codes, int64_t n, float scale, uint16_t *target) {
+#if CRIA_TIER >= 3
+    const __m256i words = (__m256i)_mm512_cvtneps_pbh(_mm512_mul_ps(values, _mm512_set1_ps(scale)));
 #else
-  for (int64_t first = 0; first < n; first += run) {
+    const __m512i bits = _mm512_castps_si512(canonical_table(values, scale));
+    const __m256i words = _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16));
+#endif
+    // Twice, because an index word keeps bit 4 of a byte.
+    const __m512i table = _mm512_broadcast_i64x4(words);
+    for (int64_t i = 0; i < n; i += 32) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(codes + i / 2));
+      const __m512i index = _mm512_multishift_epi64_epi8(nibbles, _mm512_cvtepu8_epi32(bytes));
+      _mm512_storeu_si512(target + i, _mm512_permutexvar_epi16(index, table));
+    }
+  });
+#else
+  for_runs(from, to, ldt, [&](const uint8_t *codes, int64_t n, float scale, uint16_t *target) {
     uint16_t table[16];
     for (int c = 0; c < 16; ++c) {
-      table[c] = static_cast<uint16_t>(canonical_bits(map[c], scales[first / run]) >> 16);
+      table[c] = static_cast<uint16_t>(canonical_bits(from.map[c], scale) >> 16);
     }
-    int64_t end = first + run < n ? first + run : n;
-    for (int64_t i = first; i < end; i += 2) {
-      to[i] = table[codes[i / 2] >> 4];
-      to[i + 1] = table[codes[i / 2] & 15];
+    for (int64_t i = 0; i < n; i += 2) {
+      target[i] = table[codes[i / 2] >> 4];
+      target[i + 1] = table[codes[i / 2] & 15];
     }
-  }
+  });
 #endif
 }
 
-void nf4_to_f32(int64_t n, int64_t run, const uint8_t *codes, const float *map, const float *scales,
-                float *to) {
+void nf4_to_f32(const Nf4Rows &from, float *to, int64_t ldt) {
 #if CRIA_TIER >= 2
-  const __m512 values = _mm512_loadu_ps(map);
+  const __m512 values = _mm512_loadu_ps(from.map);
   const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   const __m512i high =
       _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-  for (int64_t first = 0; first < n; first += run) {
-    __m512 table = canonical_table(values, scales[first / run]);
-    int64_t end = first + run < n ? first + run : n;
-    for (int64_t i = first; i < end; i += 32) {
-      __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(codes + i / 2));
-      __m512i pair = _mm512_cvtepu8_epi32(bytes);
-      __m512 even = _mm512_permutexvar_ps(_mm512_srli_epi32(pair, 4), table);
-      __m512 odd = _mm512_permutexvar_ps(pair, table);  // an index uses its low four bits only
-      _mm512_storeu_ps(to + i, _mm512_permutex2var_ps(even, low, odd));
-      _mm512_storeu_ps(to + i + 16, _mm512_permutex2var_ps(even, high, odd));
+  for_runs(from, to, ldt, [&](const uint8_t *codes, int64_t n, float scale, float *target) {
+    const __m512 table = canonical_table(values, scale);
+    for (int64_t i = 0; i < n; i += 32) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(codes + i / 2));
+      const __m512i pair = _mm512_cvtepu8_epi32(bytes);
+      const __m512 even = _mm512_permutexvar_ps(_mm512_srli_epi32(pair, 4), table);
+      const __m512 odd =
+          _mm512_permutexvar_ps(pair, table);  // an index uses its low four bits only
+      _mm512_storeu_ps(target + i, _mm512_permutex2var_ps(even, low, odd));
+      _mm512_storeu_ps(target + i + 16, _mm512_permutex2var_ps(even, high, odd));
     }
-  }
+  });
 #else
-  for (int64_t first = 0; first < n; first += run) {
+  for_runs(from, to, ldt, [&](const uint8_t *codes, int64_t n, float scale, float *target) {
     float table[16];
     for (int c = 0; c < 16; ++c) {
-      uint32_t bits = canonical_bits(map[c], scales[first / run]);
+      const uint32_t bits = canonical_bits(from.map[c], scale);
       __builtin_memcpy(table + c, &bits, sizeof bits);
     }
-    int64_t end = first + run < n ? first + run : n;
 #if CRIA_TIER == 1
     const __m256 lower = _mm256_loadu_ps(table), upper = _mm256_loadu_ps(table + 8);
-    for (int64_t i = first; i < end; i += 16) {
-      __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(codes + i / 2));
-      __m256i pair = _mm256_cvtepu8_epi32(bytes);
-      __m256i first_code = _mm256_srli_epi32(pair, 4);
-      // Bit 3 of a code, moved to the sign, chooses the half of the table.
-      auto look_up = [&](__m256i code) {
-        return _mm256_blendv_ps(_mm256_permutevar8x32_ps(lower, code),
-                                _mm256_permutevar8x32_ps(upper, code),
-                                _mm256_castsi256_ps(_mm256_slli_epi32(code, 28)));
-      };
-      __m256 even = look_up(first_code), odd = look_up(pair);
-      __m256 left = _mm256_unpacklo_ps(even, odd), right = _mm256_unpackhi_ps(even, odd);
-      _mm256_storeu_ps(to + i, _mm256_permute2f128_ps(left, right, 0x20));
-      _mm256_storeu_ps(to + i + 8, _mm256_permute2f128_ps(left, right, 0x31));
+    // Bit 3 of a code, moved to the sign, chooses the half of the table.
+    auto look_up = [&](__m256i code) {
+      return _mm256_blendv_ps(_mm256_permutevar8x32_ps(lower, code),
+                              _mm256_permutevar8x32_ps(upper, code),
+                              _mm256_castsi256_ps(_mm256_slli_epi32(code, 28)));
+    };
+    for (int64_t i = 0; i < n; i += 16) {
+      const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(codes + i / 2));
+      const __m256i pair = _mm256_cvtepu8_epi32(bytes);
+      const __m256 even = look_up(_mm256_srli_epi32(pair, 4)), odd = look_up(pair);
+      const __m256 left = _mm256_unpacklo_ps(even, odd), right = _mm256_unpackhi_ps(even, odd);
+      _mm256_storeu_ps(target + i, _mm256_permute2f128_ps(left, right, 0x20));
+      _mm256_storeu_ps(target + i + 8, _mm256_permute2f128_ps(left, right, 0x31));
     }
 #else
-    for (int64_t i = first; i < end; i += 2) {
-      to[i] = table[codes[i / 2] >> 4];
-      to[i + 1] = table[codes[i / 2] & 15];
+    for (int64_t i = 0; i < n; i += 2) {
+      target[i] = table[codes[i / 2] >> 4];
+      target[i + 1] = table[codes[i / 2] & 15];
     }
 #endif
-  }
+  });
 #endif
 }
 

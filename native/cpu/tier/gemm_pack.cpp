@@ -69,7 +69,7 @@ inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int
 }
 #endif
 
-inline uint32_t mix(uint32_t z) {
+inline vu mix(vu z) {
   z ^= z >> 16;
   z *= 0x85EBCA6Bu;
   z ^= z >> 13;
@@ -134,14 +134,18 @@ void from_bf16(int64_t n, const uint16_t *from, float *to) {
 
 void dropout(int64_t n, uint64_t key, uint64_t first, uint32_t threshold, float scale,
              const float *from, float *to) {
-  auto key_low = static_cast<uint32_t>(key);
-  auto key_high = static_cast<uint32_t>(key >> 32);
-  for (int64_t j = 0; j < n; ++j) {
-    uint64_t e = first + static_cast<uint64_t>(j);
-    uint32_t h = mix(key_low + 0x9E3779B9u * static_cast<uint32_t>(e));
-    h = mix(h ^ key_high ^ static_cast<uint32_t>(e >> 32));
-    float value = from[j] * scale;
-    to[j] = h >= threshold ? value : 0.0f;
+  const auto key_low = static_cast<uint32_t>(key), key_high = static_cast<uint32_t>(key >> 32);
+  while (n > 0) {
+    // As far as the upper half of the element number stays the same.
+    const auto low = static_cast<uint32_t>(first), high = static_cast<uint32_t>(first >> 32);
+    const int64_t left = (int64_t{1} << 32) - low, length = n < left ? n : left;
+    for_vectors(length, [&](int64_t i, int64_t lanes) {
+      const vu e = (vu)iota() + (low + static_cast<uint32_t>(i));
+      const vu h = mix(mix(e * 0x9E3779B9u + key_low) ^ (key_high ^ high));
+      store(to + i, h >= vu{} + threshold ? load(from + i, lanes) * scale : vf{}, lanes);
+    });
+    first += static_cast<uint64_t>(length);
+    from += length, to += length, n -= length;
   }
 }
 
