@@ -7,5 +7,6 @@ module dev.cria.cli {
   requires me.tongfei.progressbar;
 
   opens dev.cria.cli to
-      info.picocli;
+      info.picocli,
+      tools.jackson.databind;
 }

@@ -16,10 +16,14 @@ abstract class CriaCommand implements Callable<Integer> {
   static final JsonMapper JSON =
       JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
 
+  /** JSON on one line. */
+  static final JsonMapper LINE = JsonMapper.shared();
+
   @Spec protected CommandSpec spec = CommandSpec.create();
 
   @Option(
       names = "--device",
+      order = 90,
       paramLabel = "NAME",
       defaultValue = "cpu",
       description =
@@ -28,6 +32,7 @@ abstract class CriaCommand implements Callable<Integer> {
 
   @Option(
       names = "--threads",
+      order = 91,
       paramLabel = "N",
       defaultValue = "0",
       description =
@@ -36,17 +41,19 @@ abstract class CriaCommand implements Callable<Integer> {
 
   @Option(
       names = "--json",
+      order = 92,
       description = "Print the result as JSON for programs to read, and no progress.")
   protected boolean json;
 
-  @Option(names = "--quiet", description = "No progress.")
+  @Option(names = "--quiet", order = 93, description = "No progress.")
   protected boolean quiet;
 
-  @Option(names = "--debug", description = "Print the stack trace of a failure.")
+  @Option(names = "--debug", order = 94, description = "Print the stack trace of a failure.")
   private boolean debug;
 
   @Option(
       names = {"-h", "--help"},
+      order = 95,
       usageHelp = true,
       description = "Show this help.")
   private boolean help;
@@ -69,6 +76,11 @@ abstract class CriaCommand implements Callable<Integer> {
 
   /** Does the work and gives the exit code. */
   protected abstract int run() throws Exception;
+
+  /** Whether the option stands on the command line. */
+  protected final boolean given(String option) {
+    return spec.commandLine().getParseResult().hasMatchedOption(option);
+  }
 
   protected final Device openDevice() {
     return Device.open(device, threads);

@@ -28,6 +28,8 @@ import picocli.CommandLine.Option;
 /** Measures how well a model predicts a text or answers multiple-choice questions. */
 @Command(
     name = "eval",
+    sortOptions = false,
+    customSynopsis = "cria eval --model DIR (--text FILE | --choices FILE) [OPTIONS]",
     description = {
       "Measure a model on a text or on multiple-choice questions.",
       "--text: mean negative log-likelihood in nats per token, perplexity and bits per byte, in all"

@@ -19,6 +19,8 @@ import picocli.CommandLine.Option;
 /** Continues a text. */
 @Command(
     name = "generate",
+    sortOptions = false,
+    customSynopsis = "cria generate --model DIR [OPTIONS]",
     description = {
       "Continue a text.",
       "Without --prompt the text starts from BOS. Generation ends at the model's end-of-text token,"

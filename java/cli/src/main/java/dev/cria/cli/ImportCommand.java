@@ -33,6 +33,8 @@ import picocli.CommandLine.Parameters;
 /** Turns a checkpoint of any known format into a Hugging Face folder. */
 @Command(
     name = "import",
+    sortOptions = false,
+    customSynopsis = "cria import SRC OUT [OPTIONS]",
     description = {
       "Convert a checkpoint into a model folder.",
       "Reads Hugging Face folders (also bitsandbytes NF4), GGUF files (F32, F16, BF16, Q8_0, Q4_0,"

@@ -13,6 +13,8 @@ import picocli.CommandLine.Parameters;
 /** Says what a model folder holds, without loading it. */
 @Command(
     name = "info",
+    sortOptions = false,
+    customSynopsis = "cria info MODEL [OPTIONS]",
     description = "Show the shape, size and storage of a model.",
     footer = {"", "Example: cria info my-model"})
 final class InfoCommand extends CriaCommand {

@@ -25,6 +25,8 @@ import picocli.CommandLine.Parameters;
 /** Makes a model with random weights. */
 @Command(
     name = "init",
+    sortOptions = false,
+    customSynopsis = "cria init --config FILE OUT [OPTIONS]",
     description = {
       "Make a model folder with random weights of any shape.",
       "Each weight depends on the seed and its name; NF4 weights are quantised one matrix at a time."

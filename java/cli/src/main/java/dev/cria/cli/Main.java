@@ -18,7 +18,10 @@ import picocli.CommandLine.Spec;
       InitCommand.class,
       InfoCommand.class,
       GenerateCommand.class,
+      ChatCommand.class,
       EvalCommand.class,
+      SftCommand.class,
+      DpoCommand.class,
       MergeCommand.class
     },
     footer = {

@@ -18,6 +18,8 @@ import picocli.CommandLine.Option;
 /** Adds an adapter to the weights of its model. */
 @Command(
     name = "merge",
+    sortOptions = false,
+    customSynopsis = "cria merge --model DIR --adapter DIR --out DIR [OPTIONS]",
     description = {
       "Write a model with an adapter added to its weights: W + scale B A, matrix by matrix.",
       "The sum is made in float32 and stored like the model; a merged NF4 model becomes bf16 unless"
