@@ -1,5 +1,7 @@
 package dev.cria;
 
+import java.util.Locale;
+
 /** Element types of tensors, in the order of {@code cria_dtype}. */
 public enum DType {
   /** IEEE binary32: all activations and gradients. */
@@ -36,6 +38,6 @@ public enum DType {
 
   @Override
   public String toString() {
-    return name().toLowerCase(java.util.Locale.ROOT);
+    return name().toLowerCase(Locale.ROOT);
   }
 }

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  * What a node sees of the backward pass: the gradients of its outputs, and the places where those
  * of its inputs go. Inputs and outputs are numbered as in {@link Tape#append}.
  */
+@SuppressWarnings("ReferenceEquality") // tensors are compared as objects
 public final class Gradients {
   private final Variable[] outputs;
   private final @Nullable Variable[] inputs;
@@ -74,11 +75,21 @@ public final class Gradients {
     return wanted(input) ? sum(input) : null;
   }
 
-  /** Adds a tensor made in this backward step, which the node hands over. Ignored if not wanted. */
+  /**
+   * Adds a tensor made in this backward step, which the node hands over: it must not be read or
+   * given again. Ignored if not wanted.
+   */
   public void give(int input, Tensor gradient) {
     Variable variable = inputs[input];
     if (variable != null) {
       checkSize(variable, gradient);
+      for (Variable output : outputs) {
+        if (output.gradient() == gradient) {
+          // Not the node's to hand over.
+          variable.add(1f, gradient);
+          return;
+        }
+      }
       variable.give(gradient);
     }
   }

@@ -1,5 +1,6 @@
 package dev.cria.autograd;
 
+import dev.cria.DType;
 import dev.cria.Tensor;
 import dev.cria.nn.LoraBranch;
 import dev.cria.nn.Weight;
@@ -209,10 +210,10 @@ public final class Ops {
 
   /** A bf16 or f32 tensor as f32; the gradient passes through. */
   public static Tensor toF32(Tensor x) {
-    if (x.dtype() == dev.cria.DType.F32) {
+    if (x.dtype() == DType.F32) {
       return x;
     }
-    Tensor y = x.to(dev.cria.DType.F32);
+    Tensor y = x.to(DType.F32);
     Tape tape = Tape.tracking(x);
     if (tape != null) {
       tape.append(g -> g.pass(0), y, new @Nullable Tensor[] {x});

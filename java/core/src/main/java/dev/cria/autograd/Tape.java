@@ -1,6 +1,7 @@
 package dev.cria.autograd;
 
 import dev.cria.CriaException;
+import dev.cria.DType;
 import dev.cria.Scope;
 import dev.cria.Tensor;
 import java.util.ArrayList;
@@ -203,7 +204,7 @@ public final class Tape implements AutoCloseable {
     }
     if (!variable.hasGradient()) {
       try (Scope scope = Scope.open()) {
-        variable.give(Tensor.zeros(watched.device(), dev.cria.DType.F32, watched.shape()));
+        variable.give(Tensor.zeros(watched.device(), DType.F32, watched.shape()));
       }
     }
     return variable.buffer();

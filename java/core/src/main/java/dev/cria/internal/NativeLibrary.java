@@ -1,6 +1,7 @@
 package dev.cria.internal;
 
 import dev.cria.CriaException;
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.Arena;
@@ -134,7 +135,7 @@ public final class NativeLibrary {
       }
     }
     String javaPath = System.getProperty("java.library.path", "");
-    for (String folder : javaPath.split(java.io.File.pathSeparator)) {
+    for (String folder : javaPath.split(File.pathSeparator)) {
       if (!folder.isEmpty()) {
         NativeLibrary library = open(Path.of(folder, name), tried);
         if (library != null) {

@@ -1,2 +1,5 @@
-/** Parameters, weight matrices, caches and sampling. */
+/**
+ * Parameters, weight matrices (f32, bf16 or 4 bits), adapters, the key/value cache and sampling:
+ * what a model is made of, without its gradients.
+ */
 package dev.cria.nn;

@@ -269,6 +269,24 @@ class TapeTest extends DeviceTest {
   }
 
   @Test
+  void nodesMayGiveTheGradientTheyGot() {
+    Tensor x = Tensor.of(device, new float[] {3f}, 1);
+    try (Tape tape = Tape.record()) {
+      tape.watch(x);
+      Tensor y = Tape.pause(() -> Ops.mulScalar(x, 1f));
+      tape.append(
+          g -> {
+            g.give(0, g.output());
+            g.give(1, g.output());
+          },
+          y,
+          new @Nullable Tensor[] {x, x});
+      tape.backward(Ops.square(y));
+      assertThat(tape.gradient(x).toFloats()).containsExactly(12f);
+    }
+  }
+
+  @Test
   void bf16ParametersGetF32Gradients() {
     Tensor table = randn(1, 4, 3).to(DType.BF16);
     Parameter p = new Parameter("table", table, true);
