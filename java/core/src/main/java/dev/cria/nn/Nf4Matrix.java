@@ -96,9 +96,13 @@ public final class Nf4Matrix implements AutoCloseable {
     }
   }
 
-  /** Copies the parts to host memory. */
+  /** Copies the parts to host memory that the garbage collector frees. */
   public Parts export() {
-    Arena arena = Arena.ofAuto();
+    return export(Arena.ofAuto());
+  }
+
+  /** Copies the parts to host memory; the large ones belong to the arena. */
+  public Parts export(Arena arena) {
     boolean nested = nestedBlockSize > 0;
     long blocks = Parts.blocks(rows, columns, blockSize);
     MemorySegment codes = arena.allocate(Parts.codeBytes(rows, columns), 8);

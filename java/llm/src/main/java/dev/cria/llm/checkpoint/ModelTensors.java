@@ -11,6 +11,7 @@ import dev.cria.nn.LoraBranch;
 import dev.cria.nn.Nf4Matrix;
 import dev.cria.nn.Parameter;
 import dev.cria.nn.Weight;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,7 +19,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** The tensors a model is stored as, each made when it is written: at most one matrix at a time. */
-final class ModelTensors {
+final class ModelTensors implements AutoCloseable {
   private static final int NF4_BLOCK = 64;
   private static final int NESTED_BLOCK = 256;
 
@@ -29,6 +30,7 @@ final class ModelTensors {
   private final DType rest;
   private @Nullable String exportedName;
   private Nf4Matrix.@Nullable Parts exported;
+  private @Nullable Arena exportedMemory;
 
   ModelTensors(Llama model, Weights form, @Nullable Adapter merged) {
     this.model = model;
@@ -150,20 +152,36 @@ final class ModelTensors {
   }
 
   /** Parts of a matrix; those of the last one asked for are kept. */
+  @SuppressWarnings("MustBeClosedChecker") // lives until the next matrix or close()
   private Nf4Matrix.Parts parts(String module, Weight weight) {
-    if (exported == null || !module.equals(exportedName)) {
-      exported = null;
-      if (weight instanceof Weight.Nf4 nf4 && !changes(module)) {
-        exported = nf4.matrix().export();
-      } else {
-        try (Scope scope = Scope.open();
-            Nf4Matrix matrix = Nf4Matrix.quantize(value(module, weight), NF4_BLOCK, true)) {
-          exported = matrix.export();
-        }
-      }
-      exportedName = module;
+    if (exported != null && module.equals(exportedName)) {
+      return exported;
     }
-    return exported;
+    close();
+    Arena memory = Arena.ofConfined();
+    exportedMemory = memory;
+    Nf4Matrix.Parts parts;
+    if (weight instanceof Weight.Nf4 nf4 && !changes(module)) {
+      parts = nf4.matrix().export(memory);
+    } else {
+      try (Scope scope = Scope.open();
+          Nf4Matrix matrix = Nf4Matrix.quantize(value(module, weight), NF4_BLOCK, true)) {
+        parts = matrix.export(memory);
+      }
+    }
+    exported = parts;
+    exportedName = module;
+    return parts;
+  }
+
+  /** Frees the parts of the last matrix. */
+  @Override
+  public void close() {
+    exported = null;
+    if (exportedMemory != null) {
+      exportedMemory.close();
+      exportedMemory = null;
+    }
   }
 
   /** The dense matrix with the adapter added, in the current scope. */

@@ -95,13 +95,14 @@ public final class ModelWriter {
 
   /** Writes everything into an existing folder. */
   public void writeInto(Path folder) throws IOException {
-    ModelTensors tensors = new ModelTensors(model, form, merged);
-    writeConfig(folder, tensors);
-    List<List<StoredTensor>> shards = split(tensors.list());
-    if (shards.size() == 1) {
-      writeShard(shards.getFirst(), folder.resolve(HfFolder.SINGLE));
-    } else {
-      writeShards(shards, folder);
+    try (ModelTensors tensors = new ModelTensors(model, form, merged)) {
+      writeConfig(folder, tensors);
+      List<List<StoredTensor>> shards = split(tensors.list());
+      if (shards.size() == 1) {
+        writeShard(shards.getFirst(), folder.resolve(HfFolder.SINGLE));
+      } else {
+        writeShards(shards, folder);
+      }
     }
     if (extra != null) {
       extra.writeTo(folder);
