@@ -8,10 +8,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -98,6 +100,26 @@ class GoldenTokensTest {
         .isEqualTo("The capital of France is Paris.<|im_end|>");
     int[] all = IntStream.range(0, tokenizer.vocabSize()).toArray();
     assertThat(tokenizer.decode(all)).isNotEmpty();
+  }
+
+  /** Counts of the models' own descriptions; the small model's include BOS. */
+  @ParameterizedTest
+  @CsvSource({
+    "stories260k/tok512.model, 374 330 223 425 457",
+    "stories260k/stories260K-f32.gguf, 374 330 223 425 457",
+    "smollm2-135m/SmolLM2-135M-Instruct.Q4_1.gguf, 171 179 126 191 227"
+  })
+  void storiesHaveTheirPublishedNumberOfTokens(String file, String counts) throws IOException {
+    Tokenizer tokenizer = TokenizerLoader.loadFile(TestData.path(file));
+    String text = Files.readString(TestData.path("tinystories-sample/tinystories_v2_sample.txt"));
+    String found =
+        Arrays.stream(text.split("<\\|endoftext\\|>"))
+            .map(String::strip)
+            .filter(story -> !story.isEmpty())
+            .map(story -> tokenizer.encode(story, false).length + (tokenizer.addsBos() ? 1 : 0))
+            .map(String::valueOf)
+            .collect(Collectors.joining(" "));
+    assertThat(found).isEqualTo(counts);
   }
 
   private static JsonNode golden(String name) throws IOException {
