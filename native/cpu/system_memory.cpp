@@ -1,4 +1,4 @@
-// system_memory.cpp: small blocks from the C library, large ones mapped at huge-page boundaries.
+// system_memory.cpp: small blocks from the C library, larger ones mapped, the largest in huge pages.
 #include "cpu/system_memory.h"
 
 #include <sys/mman.h>
@@ -9,13 +9,15 @@
 namespace cria::cpu {
 namespace {
 
+constexpr int64_t kPage = 4096;
 constexpr int64_t kHugePage = 2 << 20;
+constexpr int64_t kHuge = 8 << 20;  // From here on huge pages waste little.
 
 int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
 }  // namespace
 
-int64_t mapped_size(int64_t bytes) { return round_up(bytes, kHugePage); }
+int64_t mapped_size(int64_t bytes) { return round_up(bytes, bytes < kHuge ? kPage : kHugePage); }
 
 void *system_allocate(int64_t bytes) {
   if (bytes > INT64_MAX / 2) return nullptr;
@@ -23,6 +25,11 @@ void *system_allocate(int64_t bytes) {
     return std::aligned_alloc(64, static_cast<size_t>(round_up(std::max<int64_t>(bytes, 1), 64)));
   }
   const int64_t size = mapped_size(bytes);
+  if (bytes < kHuge) {
+    void *data = mmap(nullptr, static_cast<size_t>(size), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return data == MAP_FAILED ? nullptr : data;
+  }
   char *base = static_cast<char *>(mmap(nullptr, static_cast<size_t>(size + kHugePage),
                                         PROT_READ | PROT_WRITE,
                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));

@@ -5,12 +5,13 @@
 
 namespace cria::cpu {
 
-// From this size on blocks are mapped on their own, in huge pages where the system has them. Sanitized
-// builds map nothing, so that every block keeps its guards.
+// From this size on blocks are mapped on their own, large ones in huge pages where the system has them:
+// a heap would keep the holes that a training step leaves. Sanitized builds map nothing, so that every
+// block keeps its guards.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr int64_t kMapped = INT64_MAX;
 #else
-constexpr int64_t kMapped = 8 << 20;
+constexpr int64_t kMapped = 256 << 10;
 #endif
 
 // The bytes that a mapped block of `bytes` occupies.
