@@ -168,7 +168,8 @@ CRIA_API cria_status cria_nf4_info(const cria_nf4 *matrix, int64_t *n, int64_t *
                                    int64_t *block_size, int64_t *nested_block_size, int64_t *bytes);
 
 /* Copies the parts to host memory, shapes as in cria_nf4_import; a NULL pointer skips that part.
- * absmax gives the float scales of each block (reconstructed when double-quantised). */
+ * absmax gives the float scales of each block (reconstructed when double-quantised). Errors: a part
+ * of the second level is wanted from a matrix without double quantisation. */
 CRIA_API cria_status cria_nf4_export(cria_queue *queue, const cria_nf4 *matrix, uint8_t *codes,
                                      float *code_map, float *absmax, uint8_t *absmax_codes,
                                      float *nested_absmax, float *nested_map, float *nested_offset);
@@ -468,7 +469,7 @@ CRIA_API cria_status cria_copy_strided(cria_queue *queue, int32_t element_bytes,
                                        void *y, const int64_t *y_strides);
 
 /* Random numbers from a counter: element i depends on (key, i) only. Uniform in [low, high), or normal
- * by Box-Muller. dtype f32 or bf16. */
+ * by Box-Muller. dtype f32, or bf16, to which the float32 number is then rounded. */
 CRIA_API cria_status cria_random_uniform(cria_queue *queue, int64_t n, uint64_t key, float low,
                                          float high, cria_dtype dtype, void *x);
 CRIA_API cria_status cria_random_normal(cria_queue *queue, int64_t n, uint64_t key, float mean,
