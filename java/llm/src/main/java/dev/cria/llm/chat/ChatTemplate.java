@@ -196,20 +196,21 @@ public final class ChatTemplate {
   }
 
   /**
-   * What an answer adds to a rendered prompt: the text after {@code render(prompt, true)}, with the
-   * mark that ends the turn and any white space after it.
+   * What an answer adds to a rendered prompt: the text after {@code rendered}, with the mark that
+   * ends the turn and any white space after it.
+   *
+   * @param rendered {@code render(prompt, true)}
    */
-  public String answer(List<Message> prompt, String answer) {
-    String before = render(prompt, true);
+  public String answer(List<Message> prompt, String rendered, String answer) {
     List<Message> all = new ArrayList<>(prompt);
     all.add(Message.assistant(answer));
     String after = render(all, false);
-    if (!after.startsWith(before)) {
+    if (!after.startsWith(rendered)) {
       throw new InvalidInputException(
           "chat template " + name,
           "its text with an answer does not begin with its text of the prompt; use --template chatml, alpaca or vicuna");
     }
-    return after.substring(before.length());
+    return after.substring(rendered.length());
   }
 
   private InvalidInputException failure(List<TemplateError> errors) {

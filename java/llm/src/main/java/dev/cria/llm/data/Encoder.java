@@ -105,9 +105,11 @@ public final class Encoder {
       rejected = plainAnswer(prompt, e.rejected());
     } else {
       try {
-        prompt.add(template(e.origin()).render(e.prompt(), true), true, 0);
-        chosen = answer(prompt, template(e.origin()).answer(e.prompt(), e.chosen()), 1, true);
-        rejected = answer(prompt, template(e.origin()).answer(e.prompt(), e.rejected()), 1, true);
+        ChatTemplate chat = template(e.origin());
+        String before = chat.render(e.prompt(), true);
+        prompt.add(before, true, 0);
+        chosen = answer(prompt, chat.answer(e.prompt(), before, e.chosen()), 1, true);
+        rejected = answer(prompt, chat.answer(e.prompt(), before, e.rejected()), 1, true);
       } catch (InvalidInputException problem) {
         throw located(e.origin(), problem);
       }
