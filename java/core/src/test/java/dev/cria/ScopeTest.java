@@ -3,6 +3,7 @@ package dev.cria;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.cria.autograd.Ops;
 import org.junit.jupiter.api.Test;
 
 class ScopeTest extends DeviceTest {
@@ -96,6 +97,33 @@ class ScopeTest extends DeviceTest {
     thread.start();
     thread.join();
     assertThat(thrown[0]).hasMessageContaining("no scope is open on this thread");
+  }
+
+  @Test
+  void threadsShareADevice() throws InterruptedException {
+    Tensor x = randn(1, 64, 64);
+    float[] expected = Ops.matmul(x, x).toFloats();
+    float[][] results = new float[4][];
+    Thread[] threads = new Thread[results.length];
+    for (int i = 0; i < threads.length; i++) {
+      int place = i;
+      threads[i] =
+          new Thread(
+              () -> {
+                for (int round = 0; round < 20; round++) {
+                  try (Scope own = Scope.open()) {
+                    results[place] = Ops.matmul(x, x).toFloats();
+                  }
+                }
+              });
+      threads[i].start();
+    }
+    for (Thread thread : threads) {
+      thread.join();
+    }
+    for (float[] result : results) {
+      assertThat(result).isEqualTo(expected);
+    }
   }
 
   @Test

@@ -124,17 +124,30 @@ public final class NativeLibrary {
   }
 
   private static NativeLibrary find() {
+    String name = System.mapLibraryName("cria");
+    return find(
+        System.getProperty(PATH_PROPERTY, ""),
+        System.getProperty("java.library.path", ""),
+        "META-INF/native/" + platform() + "/" + name);
+  }
+
+  /**
+   * Looks in the places in turn.
+   *
+   * @param path a folder or file, or empty
+   * @param javaPath folders as in java.library.path, or empty
+   * @param resource path inside the jar
+   */
+  static NativeLibrary find(String path, String javaPath, String resource) {
     List<String> tried = new ArrayList<>();
     String name = System.mapLibraryName("cria");
-    String property = System.getProperty(PATH_PROPERTY);
-    if (property != null && !property.isEmpty()) {
-      Path path = Path.of(property);
-      NativeLibrary library = open(Files.isDirectory(path) ? path.resolve(name) : path, tried);
+    if (!path.isEmpty()) {
+      Path given = Path.of(path);
+      NativeLibrary library = open(Files.isDirectory(given) ? given.resolve(name) : given, tried);
       if (library != null) {
         return library;
       }
     }
-    String javaPath = System.getProperty("java.library.path", "");
     for (String folder : javaPath.split(File.pathSeparator)) {
       if (!folder.isEmpty()) {
         NativeLibrary library = open(Path.of(folder, name), tried);
@@ -143,7 +156,6 @@ public final class NativeLibrary {
         }
       }
     }
-    String resource = "META-INF/native/" + platform() + "/" + name;
     try (InputStream in = NativeLibrary.class.getModule().getResourceAsStream(resource)) {
       if (in != null) {
         return new NativeLibrary(LibraryCache.store(in.readAllBytes(), name));
