@@ -7,9 +7,13 @@ import dev.cria.llm.InvalidInputException;
 import dev.cria.llm.Keys;
 import dev.cria.llm.KvState;
 import dev.cria.llm.Llama;
+import dev.cria.llm.tokenizer.Tokenizer;
 import dev.cria.nn.Sampler;
 import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Set;
 import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -101,6 +105,27 @@ public final class Generator implements AutoCloseable {
     }
     double seconds = (System.nanoTime() - begin) * 1e-9 - promptSeconds;
     return new Result(Arrays.copyOf(tokens, count), stop, promptSeconds, seconds);
+  }
+
+  /**
+   * Continues a text greedily, until a token that ends texts or {@code maxTokens} are there. The
+   * simplest use; for streaming, sampling and several texts make a generator.
+   *
+   * @return the continuation only
+   */
+  public static String text(Llama model, String prompt, int maxTokens) {
+    Tokenizer tokenizer = model.tokenizer();
+    int[] ids = tokenizer.encode(prompt, false);
+    if (tokenizer.addsBos() && tokenizer.bosId().isPresent()) {
+      ids =
+          IntStream.concat(IntStream.of(tokenizer.bosId().getAsInt()), IntStream.of(ids)).toArray();
+    }
+    Set<Integer> stop = new HashSet<>(model.config().eosIds());
+    tokenizer.eosId().ifPresent(stop::add);
+    try (Generator generator = new Generator(model)) {
+      GenerateOptions options = GenerateOptions.greedy(maxTokens).stopAt(stop);
+      return tokenizer.decode(generator.generate(ids, options, token -> {}).tokens());
+    }
   }
 
   /** Feeds tokens, the prompt in chunks, and draws the one that follows them. */

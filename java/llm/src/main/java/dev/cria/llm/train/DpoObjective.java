@@ -8,6 +8,8 @@ import dev.cria.autograd.Ops;
 import dev.cria.llm.ForwardContext;
 import dev.cria.llm.Llama;
 import dev.cria.llm.ScoredBatch;
+import dev.cria.llm.data.DataSet;
+import dev.cria.llm.data.Encoder;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -65,6 +67,11 @@ public final class DpoObjective implements Objective {
   @Override
   public String settings() {
     return "dpo " + kind + " beta " + beta + " smoothing " + labelSmoothing;
+  }
+
+  @Override
+  public List<? extends Item> encode(Encoder encoder, DataSet data) {
+    return encoder.pairs(data).items();
   }
 
   @Override

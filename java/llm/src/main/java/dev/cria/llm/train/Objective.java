@@ -2,6 +2,8 @@ package dev.cria.llm.train;
 
 import dev.cria.llm.ForwardContext;
 import dev.cria.llm.Llama;
+import dev.cria.llm.data.DataSet;
+import dev.cria.llm.data.Encoder;
 import java.util.List;
 import java.util.Map;
 
@@ -15,6 +17,9 @@ public interface Objective {
 
   /** Settings that change the result, to recognise an interrupted run. */
   String settings();
+
+  /** The items that the records of a data set become. */
+  List<? extends Item> encode(Encoder encoder, DataSet data);
 
   /** Throws unless the objective can learn from this item. */
   void check(Item item);

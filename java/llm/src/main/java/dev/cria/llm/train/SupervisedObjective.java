@@ -6,6 +6,8 @@ import dev.cria.autograd.Ops;
 import dev.cria.llm.ForwardContext;
 import dev.cria.llm.Llama;
 import dev.cria.llm.ScoredBatch;
+import dev.cria.llm.data.DataSet;
+import dev.cria.llm.data.Encoder;
 import dev.cria.llm.eval.TokenScorer;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -27,6 +29,11 @@ public final class SupervisedObjective implements Objective {
   @Override
   public String settings() {
     return "sft";
+  }
+
+  @Override
+  public List<? extends Item> encode(Encoder encoder, DataSet data) {
+    return encoder.texts(data).items();
   }
 
   @Override

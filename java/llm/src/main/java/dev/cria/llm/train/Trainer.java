@@ -2,8 +2,16 @@ package dev.cria.llm.train;
 
 import dev.cria.llm.InvalidInputException;
 import dev.cria.llm.Llama;
+import dev.cria.llm.chat.ChatTemplate;
+import dev.cria.llm.data.DataSet;
+import dev.cria.llm.data.EncodeOptions;
+import dev.cria.llm.data.Encoder;
+import dev.cria.llm.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Trains a model: the active adapter or, without one, all its weights. It owns the loop
@@ -55,6 +63,30 @@ public final class Trainer {
     }
     try (TrainingRun run = new TrainingRun(model, objective, config, listener, usable, heldOut)) {
       return run.run();
+    }
+  }
+
+  /**
+   * Runs to the end on the records of a data set. They are encoded with the tokenizer and the chat
+   * template of the model's folder; what is longer than the context is cut.
+   *
+   * @return all reports
+   */
+  public History train(DataSet data) {
+    Tokenizer tokenizer = model.tokenizer();
+    EncodeOptions options = new EncodeOptions(model.config().context(), true, true);
+    Encoder encoder = new Encoder(tokenizer, template(tokenizer), options);
+    return train(objective.encode(encoder, data));
+  }
+
+  private Optional<ChatTemplate> template(Tokenizer tokenizer) {
+    if (model.directory().isEmpty()) {
+      return Optional.empty();
+    }
+    try {
+      return ChatTemplate.load(model.directory().get(), tokenizer);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

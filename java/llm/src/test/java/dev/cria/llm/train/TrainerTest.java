@@ -12,6 +12,8 @@ import dev.cria.llm.InvalidInputException;
 import dev.cria.llm.Llama;
 import dev.cria.llm.Tiny;
 import dev.cria.llm.Weights;
+import dev.cria.llm.data.DataSet;
+import dev.cria.llm.data.Encoder;
 import dev.cria.llm.lora.Adapter;
 import dev.cria.llm.lora.Lora;
 import dev.cria.llm.lora.LoraConfig;
@@ -298,6 +300,11 @@ class TrainerTest {
             @Override
             public String settings() {
               return "broken";
+            }
+
+            @Override
+            public List<Item> encode(Encoder encoder, DataSet data) {
+              return List.of();
             }
 
             @Override
