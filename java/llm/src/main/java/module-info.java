@@ -5,6 +5,12 @@ module dev.cria.llm {
   requires transitive dev.cria;
   requires transitive tools.jackson.databind;
   requires jinjava;
+  // Used by jinjava, which is an automatic module and cannot ask for them itself.
+  requires com.fasterxml.jackson.databind;
+  requires com.fasterxml.jackson.dataformat.yaml;
+  requires com.fasterxml.jackson.datatype.jdk8;
+  requires org.apache.commons.lang3;
+  requires org.slf4j;
 
   exports dev.cria.llm;
   exports dev.cria.llm.chat;
