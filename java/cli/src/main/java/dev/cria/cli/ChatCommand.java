@@ -7,7 +7,6 @@ import dev.cria.llm.chat.ChatTemplate;
 import dev.cria.llm.chat.Message;
 import dev.cria.llm.chat.NamedTemplates;
 import dev.cria.llm.generate.Generator;
-import dev.cria.llm.tokenizer.TokenDecoder;
 import dev.cria.llm.tokenizer.Tokenizer;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -130,14 +129,12 @@ final class ChatCommand extends CriaCommand {
       List<Message> dialogue,
       Set<Integer> stop) {
     int[] ids = tokenizer.encode(form.render(dialogue, true), true);
-    StringBuilder text = new StringBuilder();
-    TokenDecoder decoder = tokenizer.decoder(true);
-    Generator.Result made =
-        generator.generate(ids, sampling.options(stop), id -> emit(text, decoder.accept(id)));
-    emit(text, decoder.finish());
+    TextStream stream = new TextStream(tokenizer, json ? null : out());
+    Generator.Result made = generator.generate(ids, sampling.options(stop), stream::accept);
+    String text = stream.finish();
     if (json) {
       Map<String, Object> facts = new LinkedHashMap<>();
-      facts.put("answer", text.toString());
+      facts.put("answer", text);
       facts.put("prompt_ids", ids);
       facts.put("ids", made.tokens());
       facts.put("stop", made.stop().name().toLowerCase(Locale.ROOT));
@@ -148,14 +145,6 @@ final class ChatCommand extends CriaCommand {
       out().println();
     }
     out().flush();
-    return text.toString();
-  }
-
-  private void emit(StringBuilder text, String piece) {
-    text.append(piece);
-    if (!json) {
-      out().print(piece);
-      out().flush();
-    }
+    return text;
   }
 }

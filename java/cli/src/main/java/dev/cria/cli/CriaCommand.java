@@ -86,9 +86,9 @@ abstract class CriaCommand implements Callable<Integer> {
     return Device.open(device, threads);
   }
 
-  /** An error of usage: exit code 2, with the message and a hint to the help. */
+  /** An error of usage: the message, a hint to the help, exit code 2. */
   protected final ParameterException usage(String message) {
-    return new ParameterException(spec.commandLine(), "cria " + spec.name() + ": " + message);
+    return new ParameterException(spec.commandLine(), message);
   }
 
   protected final PrintWriter out() {

@@ -8,6 +8,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import picocli.CommandLine;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
 /** Turns an exception into one line on standard error and an exit code. */
@@ -22,6 +23,17 @@ final class Failures {
     }
     command.getErr().flush();
     return ExitCode.SOFTWARE;
+  }
+
+  /** What is wrong with the command line, in one line, and where to read on. */
+  static int usage(ParameterException problem, String[] args) {
+    CommandLine command = problem.getCommandLine();
+    String name = command.getCommandSpec().qualifiedName();
+    String message = String.valueOf(problem.getMessage()).replace('\n', ' ').strip();
+    command.getErr().println(name + ": " + message);
+    command.getErr().println("Try '" + name + " --help'.");
+    command.getErr().flush();
+    return ExitCode.USAGE;
   }
 
   /** Failures that their message explains; anything else is a defect and shows its trace. */

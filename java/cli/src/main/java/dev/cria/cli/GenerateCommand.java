@@ -4,7 +4,6 @@ import dev.cria.Device;
 import dev.cria.llm.InvalidInputException;
 import dev.cria.llm.Llama;
 import dev.cria.llm.generate.Generator;
-import dev.cria.llm.tokenizer.TokenDecoder;
 import dev.cria.llm.tokenizer.Tokenizer;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -69,14 +68,14 @@ final class GenerateCommand extends CriaCommand {
                 + llama.config().context()
                 + "; shorten it");
       }
-      TokenDecoder decoder = tokenizer.decoder(true);
-      StringBuilder text = new StringBuilder();
-      emit(text, feed(decoder, ids));
+      TextStream stream = new TextStream(tokenizer, json ? null : out());
+      for (int id : ids) {
+        stream.accept(id);
+      }
       Set<Integer> stop = new TreeSet<>(llama.config().eosIds());
       tokenizer.eosId().ifPresent(stop::add);
-      Generator.Result made =
-          generator.generate(ids, sampling.options(stop), id -> emit(text, decoder.accept(id)));
-      emit(text, decoder.finish());
+      Generator.Result made = generator.generate(ids, sampling.options(stop), stream::accept);
+      String text = stream.finish();
       if (!json && Terminal.interactive()) {
         // Into a file or a pipe goes the text and nothing else.
         out().println();
@@ -84,7 +83,7 @@ final class GenerateCommand extends CriaCommand {
       }
       phases.done("generate");
       Map<String, Object> facts = new LinkedHashMap<>();
-      facts.put("text", text.toString());
+      facts.put("text", text);
       facts.put("prompt_ids", ids);
       facts.put("ids", made.tokens());
       facts.put("stop", made.stop().name().toLowerCase(Locale.ROOT));
@@ -112,21 +111,5 @@ final class GenerateCommand extends CriaCommand {
     longer[0] = tokenizer.bosId().getAsInt();
     System.arraycopy(ids, 0, longer, 1, ids.length);
     return longer;
-  }
-
-  private static String feed(TokenDecoder decoder, int[] ids) {
-    StringBuilder text = new StringBuilder();
-    for (int id : ids) {
-      text.append(decoder.accept(id));
-    }
-    return text.toString();
-  }
-
-  private void emit(StringBuilder text, String piece) {
-    text.append(piece);
-    if (!json) {
-      out().print(piece);
-      out().flush();
-    }
   }
 }

@@ -1,5 +1,9 @@
 package dev.cria.cli;
 
+import java.io.OutputStreamWriter;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -40,12 +44,29 @@ public final class Main implements Runnable {
 
   /** Runs the command in this process and gives its exit code. */
   static int execute(String... args) {
-    return new CommandLine(new Main())
-        .setCaseInsensitiveEnumValuesAllowed(true)
-        .setExecutionExceptionHandler(Failures::report)
-        .setUsageHelpLongOptionsMaxWidth(32)
-        .setUsageHelpWidth(100)
-        .execute(args);
+    return execute(utf8(System.out), utf8(System.err), args);
+  }
+
+  /** Text of a model is any Unicode, whatever the locale of the machine. */
+  private static PrintWriter utf8(PrintStream stream) {
+    return new PrintWriter(new OutputStreamWriter(stream, StandardCharsets.UTF_8));
+  }
+
+  /** The same, printing elsewhere. */
+  static int execute(PrintWriter out, PrintWriter err, String... args) {
+    int code =
+        new CommandLine(new Main())
+            .setOut(out)
+            .setErr(err)
+            .setCaseInsensitiveEnumValuesAllowed(true)
+            .setExecutionExceptionHandler(Failures::report)
+            .setParameterExceptionHandler(Failures::usage)
+            .setUsageHelpLongOptionsMaxWidth(32)
+            .setUsageHelpWidth(100)
+            .execute(args);
+    out.flush();
+    err.flush();
+    return code;
   }
 
   @Override
