@@ -9,4 +9,6 @@ module dev.cria.cli {
   opens dev.cria.cli to
       info.picocli,
       tools.jackson.databind;
+  opens dev.cria.cli.demo to
+      tools.jackson.databind;
 }

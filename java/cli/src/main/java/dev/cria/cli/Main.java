@@ -18,6 +18,7 @@ import picocli.CommandLine.Spec;
     versionProvider = Main.Version.class,
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
+      DemoCommand.class,
       ImportCommand.class,
       InitCommand.class,
       InfoCommand.class,
