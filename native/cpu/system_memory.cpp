@@ -20,7 +20,7 @@ int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit;
 int64_t mapped_size(int64_t bytes) { return round_up(bytes, bytes < kHuge ? kPage : kHugePage); }
 
 void *system_allocate(int64_t bytes) {
-  if (bytes > INT64_MAX / 2) return nullptr;
+  if (bytes > kMost) return nullptr;
   if (bytes < kMapped) {
     return std::aligned_alloc(64, static_cast<size_t>(round_up(std::max<int64_t>(bytes, 1), 64)));
   }

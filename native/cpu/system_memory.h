@@ -10,8 +10,10 @@ namespace cria::cpu {
 // block keeps its guards.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr int64_t kMapped = INT64_MAX;
+constexpr int64_t kMost = int64_t{1} << 39;  // the sanitizer ends the program on absurd requests
 #else
 constexpr int64_t kMapped = 256 << 10;
+constexpr int64_t kMost = int64_t{1} << 46;  // half of what a process can address
 #endif
 
 // The bytes that a mapped block of `bytes` occupies.
