@@ -110,6 +110,17 @@ public final class AtomicFolder {
     delete(gone);
   }
 
+  /** Removes what writers that were killed have left in a folder that nobody else writes to. */
+  public static void sweep(Path directory) throws IOException {
+    List<Path> remains;
+    try (Stream<Path> list = Files.list(directory)) {
+      remains = list.filter(p -> p.getFileName().toString().startsWith(TEMPORARY)).toList();
+    }
+    for (Path path : remains) {
+      delete(path);
+    }
+  }
+
   private static void delete(Path directory) throws IOException {
     if (!Files.exists(directory)) {
       return;

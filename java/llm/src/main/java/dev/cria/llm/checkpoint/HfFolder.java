@@ -89,7 +89,8 @@ public final class HfFolder implements WeightReader, AutoCloseable {
         .forEach(
             (name, value) -> {
               String shard = value.isString() ? value.stringValue() : "";
-              if (shard.isEmpty() || !Path.of(shard).getFileName().toString().equals(shard)) {
+              // A plain file name: an index must not lead out of its folder.
+              if (!shard.matches("[\\w-][\\w.-]*")) {
                 throw new InvalidInputException(
                     index.toString(), "weight_map gives " + value + " for " + name);
               }

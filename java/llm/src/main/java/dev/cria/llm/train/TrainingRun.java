@@ -8,6 +8,7 @@ import dev.cria.llm.Keys;
 import dev.cria.llm.Llama;
 import dev.cria.llm.MemoryPlan;
 import dev.cria.llm.ProcessMemory;
+import dev.cria.llm.checkpoint.AtomicFolder;
 import dev.cria.nn.Parameter;
 import dev.cria.optim.AdamW;
 import dev.cria.optim.GradientBuffer;
@@ -118,6 +119,11 @@ final class TrainingRun implements AutoCloseable {
     Optional<Path> found = TrainingCheckpoint.newest(directory);
     if (found.isEmpty()) {
       return false;
+    }
+    try {
+      AtomicFolder.sweep(directory);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
     History history =
         TrainingCheckpoint.restore(

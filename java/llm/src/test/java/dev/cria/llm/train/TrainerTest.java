@@ -130,7 +130,8 @@ class TrainerTest {
     "F32, true, true, true"
   })
   void aResumedRunEndsInTheSameBits(
-      Weights form, boolean lora, boolean dpo, boolean eightBit, @TempDir Path folder) {
+      Weights form, boolean lora, boolean dpo, boolean eightBit, @TempDir Path folder)
+      throws java.io.IOException {
     List<Item> items = dpo ? Tiny.pairs(5, 9) : Tiny.texts(5, 14);
     TrainerConfig config =
         QUICK
@@ -144,6 +145,10 @@ class TrainerTest {
     TrainerConfig saving = config.checkpoints(folder, 3, 2).resume(true);
     assertThatThrownBy(() -> train(2, form, lora, objective(dpo), saving, items, new Interrupt(5)))
         .hasMessage("interrupted");
+    // What a writer that was killed leaves: it must be neither picked nor kept.
+    Path torn = folder.resolve(".cria-tmp-1-2");
+    assertThat(torn.toFile().mkdir() && torn.resolve("state.json").toFile().createNewFile())
+        .isTrue();
     long[] resumedAt = {-1};
     int[] repeated = {0};
     TrainerListener watch =
