@@ -1,6 +1,5 @@
 // linear.cpp: linear layers with LoRA over f32, bf16 and NF4 weights, forward and backward, and the dense product.
 #include <algorithm>
-#include <optional>
 
 #include "cpu/gemm/gemm.h"
 #include "cpu/operations.h"
@@ -66,17 +65,18 @@ void backward(CpuDevice &device, const Weight &w, int64_t m, const float *x, con
               float *db) {
   const int64_t n = w.n, k = w.k, rank = lora.rank;
   if (m == 0) return;
-  std::optional<ScratchBlock> u;  // scale * dy B [M,R]
-  if (rank > 0 && (dx || da)) {
-    u.emplace(device, m * rank * static_cast<int64_t>(sizeof(float)));
+  const bool adapted = rank > 0 && (dx || da);
+  ScratchBlock scratch(device, adapted ? m * rank * static_cast<int64_t>(sizeof(float)) : 0);
+  float *u = scratch.as<float>();  // scale * dy B [M,R]
+  if (adapted) {
     const Term term{n, {dy, n}, plain(lora.b, rank), lora.scale};
-    gemm(device, m, rank, &term, 1, false, u->as<float>(), rank);
+    gemm(device, m, rank, &term, 1, false, u, rank);
   }
   if (dx) {
     Term terms[2] = {{n, {dy, n}, w.plain()}};
     int count = 1;
     if (rank > 0) {
-      terms[count++] = {rank, {u->as<float>(), rank}, plain(lora.a, k), 1, lora.dropout};
+      terms[count++] = {rank, {u, rank}, plain(lora.a, k), 1, lora.dropout};
     }
     gemm(device, m, k, terms, count, accumulate_dx, dx, k);
   }
@@ -85,7 +85,7 @@ void backward(CpuDevice &device, const Weight &w, int64_t m, const float *x, con
     gemm(device, n, k, &term, 1, true, dw, k);
   }
   if (rank > 0 && da) {
-    const Term term{m, {u->as<float>(), rank, true}, plain(x, k, lora.dropout)};
+    const Term term{m, {u, rank, true}, plain(x, k, lora.dropout)};
     gemm(device, rank, k, &term, 1, true, da, k);
   }
   if (rank > 0 && db) add_db(device, m, n, lora, t, dy, db);

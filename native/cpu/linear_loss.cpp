@@ -6,7 +6,6 @@
 #include <cinttypes>
 #include <cmath>
 #include <cstring>
-#include <optional>
 #include <vector>
 
 #include "abi/error.h"
@@ -65,23 +64,25 @@ std::vector<int64_t> labelled_rows(const char *operation, const Head &head) {
 class Rows {
  public:
   Rows(CpuDevice &device, const int64_t *rows, int64_t count, int64_t c)
-      : rows_(rows), count_(count), c_(c), adjacent_(rows[count - 1] - rows[0] == count - 1) {
-    if (!adjacent_) copy_.emplace(device, count * c * static_cast<int64_t>(sizeof(float)));
-  }
+      : rows_(rows),
+        count_(count),
+        c_(c),
+        adjacent_(rows[count - 1] - rows[0] == count - 1),
+        copy_(device, adjacent_ ? 0 : count * c * static_cast<int64_t>(sizeof(float))) {}
   const float *gather(const float *from) {
     if (adjacent_) return from + rows_[0] * c_;
     for (int64_t i = 0; i < count_; ++i) {
-      std::memcpy(copy_->as<float>() + i * c_, from + rows_[i] * c_,
+      std::memcpy(copy_.as<float>() + i * c_, from + rows_[i] * c_,
                   static_cast<size_t>(c_) * sizeof(float));
     }
-    return copy_->as<float>();
+    return copy_.as<float>();
   }
   // Where a product writes these rows of `to`; scatter() then brings them there.
-  float *target(float *to) { return adjacent_ ? to + rows_[0] * c_ : copy_->as<float>(); }
+  float *target(float *to) { return adjacent_ ? to + rows_[0] * c_ : copy_.as<float>(); }
   void scatter(float *to) {
     if (adjacent_) return;
     for (int64_t i = 0; i < count_; ++i) {
-      std::memcpy(to + rows_[i] * c_, copy_->as<float>() + i * c_,
+      std::memcpy(to + rows_[i] * c_, copy_.as<float>() + i * c_,
                   static_cast<size_t>(c_) * sizeof(float));
     }
   }
@@ -90,7 +91,7 @@ class Rows {
   const int64_t *rows_;
   int64_t count_, c_;
   bool adjacent_;
-  std::optional<ScratchBlock> copy_;
+  ScratchBlock copy_;
 };
 
 void clear_ignored(const Head &head, float *rows, int64_t width) {

@@ -45,10 +45,11 @@ int main(void) {
   cria_queue *queue;
   check(cria_device_open("cpu", 0, &device));
   check(cria_queue_create(device, &queue));
-  printf("cria %s on %s (%s, %d threads)\n", cria_version(), cria_device_name(device), cria_device_isa(device),
-         (int)cria_device_threads(device));
+  printf("cria %s on %s (%s, %d threads)\n", cria_version(), cria_device_name(device),
+         cria_device_isa(device), (int)cria_device_threads(device));
 
-  float *w = device_floats(device, n * k), *x = device_floats(device, m * k), *dy = device_floats(device, m * n);
+  float *w = device_floats(device, n * k), *x = device_floats(device, m * k),
+        *dy = device_floats(device, m * n);
   check(cria_random_normal(queue, n * k, 1, 0, 0.02f, CRIA_F32, w));
   check(cria_random_normal(queue, m * k, 2, 0, 1, CRIA_F32, x));
   check(cria_random_normal(queue, m * n, 3, 0, 1, CRIA_F32, dy));
@@ -62,13 +63,16 @@ int main(void) {
   float *dx = device_floats(device, m * k), *exact_dx = device_floats(device, m * k);
   check(cria_nf4_linear(queue, quantised, m, x, 0, NULL, NULL, 0, 0, 0, NULL, y));
   check(cria_linear(queue, m, n, k, CRIA_F32, w, x, 0, NULL, NULL, 0, 0, 0, NULL, exact_y));
-  check(cria_nf4_linear_bwd(queue, quantised, m, NULL, 0, NULL, NULL, 0, 0, 0, NULL, dy, 0, dx, NULL, NULL));
-  check(cria_linear_bwd(queue, m, n, k, CRIA_F32, w, NULL, 0, NULL, NULL, 0, 0, 0, NULL, dy, 0, exact_dx, NULL, NULL,
-                        NULL));
+  check(cria_nf4_linear_bwd(queue, quantised, m, NULL, 0, NULL, NULL, 0, 0, 0, NULL, dy, 0, dx,
+                            NULL, NULL));
+  check(cria_linear_bwd(queue, m, n, k, CRIA_F32, w, NULL, 0, NULL, NULL, 0, 0, 0, NULL, dy, 0,
+                        exact_dx, NULL, NULL, NULL));
   check(cria_queue_synchronize(queue));
 
-  double forward = relative_error(queue, m * n, y, exact_y), backward = relative_error(queue, m * k, dx, exact_dx);
-  printf("weights    %lld bytes as float32, %lld as NF4\n", (long long)(n * k * 4), (long long)bytes);
+  double forward = relative_error(queue, m * n, y, exact_y),
+         backward = relative_error(queue, m * k, dx, exact_dx);
+  printf("weights    %lld bytes as float32, %lld as NF4\n", (long long)(n * k * 4),
+         (long long)bytes);
   printf("y = x W^T  relative error %.4f\n", forward);
   printf("dx = dy W  relative error %.4f\n", backward);
 
