@@ -141,7 +141,8 @@ final class DemoCommand extends CriaCommand {
               (start, fresh) -> {},
               MetricsLog.append(folder.metrics(), name),
               progress,
-              message -> say("%s: %s", name, message));
+              message -> say("%s: %s", name, message),
+              0);
       current = listener;
       return listener;
     }

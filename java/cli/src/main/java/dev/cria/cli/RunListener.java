@@ -7,11 +7,16 @@ import dev.cria.llm.train.TrainerListener;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Shows and logs what a trainer does. The output folder is not touched before the trainer has
- * accepted settings, data and checkpoint.
+ * accepted settings, data and checkpoint. A step after which a checkpoint is due is logged when the
+ * checkpoint is on the disk, so that the log never shows a whole interval that a resume would
+ * repeat.
  */
 final class RunListener implements TrainerListener, AutoCloseable {
   /** Makes the output folder ready. */
@@ -23,7 +28,9 @@ final class RunListener implements TrainerListener, AutoCloseable {
   private final Beginning beginning;
   private final MetricsLog metrics;
   private final Progress progress;
-  private final java.util.function.Consumer<String> warnings;
+  private final Consumer<String> warnings;
+  private final long saveEvery;
+  private final List<Runnable> waiting = new ArrayList<>();
   private @Nullable Start start;
   private long resumedAt = -1;
   private boolean begun;
@@ -32,11 +39,13 @@ final class RunListener implements TrainerListener, AutoCloseable {
       Beginning beginning,
       MetricsLog metrics,
       Progress progress,
-      java.util.function.Consumer<String> warnings) {
+      Consumer<String> warnings,
+      long saveEvery) {
     this.beginning = beginning;
     this.metrics = metrics;
     this.progress = progress;
     this.warnings = warnings;
+    this.saveEvery = saveEvery;
   }
 
   /** Step at which an interrupted run went on, -1 if it did not. */
@@ -78,7 +87,10 @@ final class RunListener implements TrainerListener, AutoCloseable {
   @Override
   public void step(StepReport report) {
     begin(true);
-    metrics.step(report);
+    waiting.add(() -> metrics.step(report));
+    if (saveEvery == 0 || report.step() % saveEvery != 0) {
+      log();
+    }
     Start what = start;
     progress.at("training", report.step(), what == null ? report.step() : what.steps());
     progress.note("loss %.4f  %,.0f tokens/s".formatted(report.loss(), report.tokensPerSecond()));
@@ -87,11 +99,20 @@ final class RunListener implements TrainerListener, AutoCloseable {
   @Override
   public void evaluated(EvalReport report) {
     begin(true);
-    metrics.evaluated(report);
+    waiting.add(() -> metrics.evaluated(report));
+    if (saveEvery == 0 || report.step() % saveEvery != 0 || report.step() == 0) {
+      log();
+    }
+  }
+
+  private void log() {
+    waiting.forEach(Runnable::run);
+    waiting.clear();
   }
 
   @Override
   public void checkpointed(long step, Path directory) {
+    log();
     progress.note("checkpoint " + step);
   }
 
@@ -102,6 +123,7 @@ final class RunListener implements TrainerListener, AutoCloseable {
 
   @Override
   public void close() {
+    log();
     metrics.close();
   }
 }

@@ -88,7 +88,11 @@ abstract class TrainingCommand extends CriaCommand {
         Run run = new Run(folder, shared, data, device);
         RunListener listener =
             new RunListener(
-                run, MetricsLog.append(folder.metrics(), spec.name()), progress, this::warn);
+                run,
+                MetricsLog.append(folder.metrics(), spec.name()),
+                progress,
+                this::warn,
+                shared.saveEvery());
         History history;
         try (listener) {
           history =
