@@ -34,7 +34,7 @@ public record Scale(
 
   /** What {@code cria demo} runs: minutes on two cores. */
   public static Scale full() {
-    return new Scale(128, 384, 4, 4, 8, 5, 24_000, 400, 4_000, 2, 1_500, 2, 300);
+    return new Scale(128, 384, 4, 4, 8, 5, 40_000, 600, 4_000, 2, 1_500, 2, 300);
   }
 
   /** The same in seconds, for tests of the machinery: too little to learn anything. */
