@@ -5,9 +5,15 @@
 #include <cstring>
 
 #if defined(CRIA_SIMT)
+#include "simt/site.h"
 #define CRIA_DEVICE inline
 #define CRIA_BOTH inline
+// Last parameter and argument of a helper that calls primitives in the name of its caller.
+#define CRIA_PLACE , simt::Site place = simt::Site::here()
+#define CRIA_AT_PLACE , place
 #else
+#define CRIA_PLACE
+#define CRIA_AT_PLACE
 #define CRIA_DEVICE __device__ __forceinline__
 #define CRIA_BOTH __host__ __device__ __forceinline__
 #endif

@@ -9,16 +9,9 @@
 #include <string>
 #include <vector>
 
-namespace cria::simt {
+#include "simt/site.h"
 
-// A place in kernel source.
-struct Site {
-  const char *file;
-  int line;
-  static constexpr Site here(const char *file = __builtin_FILE(), int line = __builtin_LINE()) {
-    return {file, line};
-  }
-};
+namespace cria::simt {
 
 enum class AsyncMode { lazy, eager, random };
 enum class MmaMode { sequential, pairwise, float64 };

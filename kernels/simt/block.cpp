@@ -1,0 +1,235 @@
+// block.cpp: runs the threads of one block as fibers, in the order of the schedule, and its barriers.
+//
+// A thread runs until it must wait; then the next one is switched to directly. A thread that ends hands its stack to
+// one that has not begun, so a block whose threads never wait runs on one stack without a switch.
+#include "simt/block.h"
+
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "simt/fiber.h"
+#include "simt/schedule.h"
+#include "simt/warp.h"
+
+namespace cria::simt {
+
+Machine machine;
+Block g_block;
+
+namespace {
+
+// The thread to run next, or null if all have ended.
+Thread *next_thread(Thread *from) {
+  Thread *next = pick_thread(from);
+  if (next != nullptr || g_block.live == 0) return next;
+  report("deadlock: no thread can run:%s", who_waits_where());
+}
+
+void release(Barrier &barrier) {
+  for (int w = 0; w < g_block.warps; w++) {
+    uint32_t lanes = barrier.waiting[w];
+    if (lanes == 0) continue;
+    barrier.waiting[w] = 0;
+    g_block.warp[w].at_barrier &= ~lanes;
+    g_block.warp[w].ready |= lanes;
+    for (uint32_t rest = lanes; rest != 0; rest &= rest - 1)
+      g_block.warp[w].threads[__builtin_ctz(rest)].state = State::ready;
+  }
+  barrier.arrived = 0;
+}
+
+// Lanes of this warp that wait in a collective for a lane that now cannot come.
+void check_not_awaited(const Warp *warp, uint32_t lane_bit, const char *goes) {
+  if (warp->meeting == 0) return;
+  for (const Meeting &meeting : warp->meetings)
+    if (meeting.arrived != 0 && (meeting.mask & lane_bit) != 0)
+      report("warp collective: lane %d %s while lanes 0x%08x wait for it in %s at %s:%d",
+             __builtin_ctz(lane_bit), goes, meeting.arrived, name_of(meeting.operation),
+             base_name(meeting.site.file), meeting.site.line);
+}
+
+void end_thread(Thread *self) {
+  check_async_ended(self);
+  uint32_t bit = 1u << self->lane;
+  self->state = State::ended;
+  self->warp->live &= ~bit;
+  self->warp->ready &= ~bit;
+  g_block.live--;
+  check_not_awaited(self->warp, bit, "ends");
+  for (int id = 0; id < kBarriers; id++) {
+    const Barrier &barrier = g_block.barriers[id];
+    if (barrier.arrived != 0 && (id == 0 || g_block.live < barrier.expected))
+      report("exit before barrier: thread %d ends while %d of %d threads wait at barrier %d, %s:%d",
+             self->index, barrier.arrived, barrier.expected, id, base_name(barrier.site.file),
+             barrier.site.line);
+  }
+}
+
+void arrive(int id, int expected, Site site) {
+  Thread *self = machine.thread;
+  Warp *warp = self->warp;
+  Barrier &barrier = g_block.barriers[id];
+  uint32_t bit = 1u << self->lane;
+  if (barrier.arrived == 0) {
+    barrier.expected = expected;
+    barrier.site = site;
+    if (id == 0 && g_block.live != g_block.threads)
+      report(
+          "exit before barrier: thread %d waits at %s:%d, but %d threads of the block have ended",
+          self->index, base_name(site.file), site.line, g_block.threads - g_block.live);
+  } else {
+    if (barrier.expected != expected)
+      report("named barrier %d: thread %d says %d threads at %s:%d, others say %d at %s:%d", id,
+             self->index, expected, base_name(site.file), site.line, barrier.expected,
+             base_name(barrier.site.file), barrier.site.line);
+    // Roles of a block may meet at a named barrier from different places; lanes of a warp may not.
+    uint32_t others = barrier.waiting[warp->number];
+    Site known = id == 0       ? barrier.site
+                 : others != 0 ? warp->threads[__builtin_ctz(others)].site
+                               : site;
+    if (!same_place(site, known))
+      report("divergent barrier: thread %d waits at %s:%d, others at %s:%d", self->index,
+             base_name(site.file), site.line, base_name(known.file), known.line);
+  }
+  if (++barrier.arrived == barrier.expected) {
+    release(barrier);
+    yield_to_schedule();
+    return;
+  }
+  check_not_awaited(warp, bit, "waits at a barrier");
+  barrier.waiting[warp->number] |= bit;
+  warp->at_barrier |= bit;
+  warp->ready &= ~bit;
+  self->state = State::barrier;
+  self->barrier = uint8_t(id);
+  self->site = site;
+  suspend();
+}
+
+void reset_block() {
+  Block &block = g_block;
+  std::memset(block.barriers, 0, sizeof block.barriers);
+  block.live = block.threads;
+  for (int w = 0; w < block.warps; w++) {
+    Warp &warp = block.warp[w];
+    warp.ready = warp.live = kAllLanes;
+    warp.meeting = warp.at_barrier = 0;
+    warp.number = w;
+    warp.threads = &block.thread[w * kLanes];
+    std::memset(warp.meetings, 0, sizeof warp.meetings);
+  }
+  for (int i = 0; i < block.threads; i++)
+    block.thread[i] = {nullptr, nullptr,     &block.warp[i / kLanes], i, i % kLanes, State::fresh,
+                       0,       {nullptr, 0}};
+}
+
+}  // namespace
+
+void suspend() {
+  Thread *self = machine.thread;
+  if (g_land_randomly) land_some(self);
+  Thread *next = next_thread(self);
+  if (next == self) return;
+  if (next->state == State::fresh) {
+    prepare(next);
+    next->state = State::ready;
+  }
+  machine.thread = next;
+  switch_context(&self->stack_pointer, next->stack_pointer);
+}
+
+void fiber_entry() {
+  for (;;) {
+    (*g_block.body)();
+    Thread *self = machine.thread;
+    end_thread(self);
+    Thread *next = next_thread(self);
+    void *unused;
+    if (next != nullptr && next->state == State::fresh) {
+      next->stack = self->stack;
+      self->stack = nullptr;
+      next->state = State::ready;
+      machine.thread = next;
+      continue;
+    }
+    drop_stack(self->stack);
+    self->stack = nullptr;
+    machine.thread = next;
+    switch_context(&unused, next != nullptr ? next->stack_pointer : g_block.scheduler);
+  }
+}
+
+bool run_block() {
+  reset_block();
+  reset_async();
+  Thread *first = pick_thread(&g_block.thread[0]);
+  prepare(first);
+  first->state = State::ready;
+  machine.thread = first;
+  switch_context(&g_block.scheduler, first->stack_pointer);
+  machine.thread = nullptr;
+  bool complete = g_block.live == 0;
+  for (int i = 0; !complete && i < g_block.threads; i++)
+    if (g_block.thread[i].stack != nullptr) drop_stack(g_block.thread[i].stack);
+  return complete;
+}
+
+void abandon_block() {
+  void *unused;
+  g_block.live = -1;
+  switch_context(&unused, g_block.scheduler);
+  __builtin_unreachable();
+}
+
+void block_sync(Site site) {
+  if (!skipped(site)) arrive(0, g_block.threads, site);
+}
+
+void named_sync(int id, int threads, Site site) {
+  if (id < 1 || id >= kBarriers)
+    report("named barrier: id %d at %s:%d is not in 1..%d", id, base_name(site.file), site.line,
+           kBarriers - 1);
+  if (threads <= 0 || threads % kLanes != 0 || threads > g_block.threads)
+    report("named barrier %d: %d threads at %s:%d: must be a multiple of 32 within the block's %d",
+           id, threads, base_name(site.file), site.line, g_block.threads);
+  if (!skipped(site)) arrive(id, threads, site);
+}
+
+const char *who_waits_where() {
+  static std::string text;
+  text.clear();
+  int told = 0;
+  for (int i = 0; i < g_block.threads; told++) {
+    const Thread &first = g_block.thread[i];
+    int end = i + 1;
+    while (end < g_block.threads && g_block.thread[end].state == first.state &&
+           (first.state < State::collective || first.state == State::ended ||
+            same_place(g_block.thread[end].site, first.site)))
+      end++;
+    if (told == 12) {
+      text += " ...";
+      break;
+    }
+    char line[256];
+    const char *what = first.state == State::barrier      ? "wait at a barrier"
+                       : first.state == State::collective ? "wait in a collective"
+                       : first.state == State::ended      ? "have ended"
+                                                          : "can run";
+    if (first.state == State::barrier || first.state == State::collective)
+      std::snprintf(line, sizeof line, " threads %d-%d %s at %s:%d;", i, end - 1, what,
+                    base_name(first.site.file), first.site.line);
+    else
+      std::snprintf(line, sizeof line, " threads %d-%d %s;", i, end - 1, what);
+    text += line;
+    i = end;
+  }
+  return text.c_str();
+}
+
+const char *base_name(const char *path) {
+  const char *slash = std::strrchr(path, '/');
+  return slash != nullptr ? slash + 1 : path;
+}
+
+}  // namespace cria::simt
