@@ -5,10 +5,10 @@
 #include <cstring>
 
 #if defined(CRIA_SIMT)
-#define CRIA_DEVICE inline
+#define CRIA_GPU inline
 #define CRIA_BOTH inline
 #else
-#define CRIA_DEVICE __device__ __forceinline__
+#define CRIA_GPU __device__ __forceinline__
 #define CRIA_BOTH __host__ __device__ __forceinline__
 #endif
 

@@ -1,0 +1,20 @@
+# libcria_simt: the CUDA kernels on the SIMT emulator, the device "simt".
+include(CriaDevices)
+file(GLOB simt_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/simt/*.cpp")
+if(NOT simt_sources)
+  return()
+endif()
+# A kernel file is C++ here. Its wrapper leaves the .cu file to nvcc.
+set(simt_kernels)
+foreach(source IN LISTS cria_kernel_sources)
+  get_filename_component(name "${source}" NAME_WE)
+  set(wrapper "${PROJECT_BINARY_DIR}/simt/${name}.cpp")
+  file(CONFIGURE OUTPUT "${wrapper}" CONTENT "#include \"@source@\"\n" @ONLY)
+  set_source_files_properties("${wrapper}" PROPERTIES OBJECT_DEPENDS "${source}")
+  list(APPEND simt_kernels "${wrapper}")
+endforeach()
+add_library(cria_simt SHARED ${simt_sources} ${simt_kernels} ${cria_gpu_host_sources}
+                             "${PROJECT_SOURCE_DIR}/kernels/host/simt_runtime.cpp")
+cria_device_library(cria_simt)
+target_compile_definitions(cria_simt PRIVATE CRIA_SIMT)
+target_compile_options(cria_simt PRIVATE -Wno-unknown-pragmas)
