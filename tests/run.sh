@@ -16,7 +16,8 @@ clang_tool() {
 }
 
 native_files() {
-  cd "$root" && git ls-files -co --exclude-standard -- 'native/*.h' 'native/*.c' 'native/*.cpp' 'tests/*.h' 'tests/*.cpp'
+  cd "$root" && git ls-files -co --exclude-standard -- \
+    'native/*.h' 'native/*.c' 'native/*.cpp' 'tests/*.h' 'tests/*.cpp' 'kernels/*.h' 'kernels/*.cpp' 'kernels/*.cu'
 }
 
 # report passed|failed|skipped NAME: counts a check and says so.

@@ -8,25 +8,25 @@
 
 namespace cria::gpu {
 
-CRIA_DEVICE int thread_index() { return int(threadIdx.x); }
-CRIA_DEVICE int lane_index() { return int(threadIdx.x) % kWarp; }
-CRIA_DEVICE int warp_index() { return int(threadIdx.x) / kWarp; }
-CRIA_DEVICE int block_x() { return int(blockIdx.x); }
-CRIA_DEVICE int block_y() { return int(blockIdx.y); }
-CRIA_DEVICE int block_z() { return int(blockIdx.z); }
-CRIA_DEVICE int grid_x() { return int(gridDim.x); }
-CRIA_DEVICE int grid_y() { return int(gridDim.y); }
-CRIA_DEVICE int grid_z() { return int(gridDim.z); }
+CRIA_GPU int thread_index() { return int(threadIdx.x); }
+CRIA_GPU int lane_index() { return int(threadIdx.x) % kWarp; }
+CRIA_GPU int warp_index() { return int(threadIdx.x) / kWarp; }
+CRIA_GPU int block_x() { return int(blockIdx.x); }
+CRIA_GPU int block_y() { return int(blockIdx.y); }
+CRIA_GPU int block_z() { return int(blockIdx.z); }
+CRIA_GPU int grid_x() { return int(gridDim.x); }
+CRIA_GPU int grid_y() { return int(gridDim.y); }
+CRIA_GPU int grid_z() { return int(gridDim.z); }
 
 // ---- Global memory
 
 template <class T>
-CRIA_DEVICE T load(const T *p) {
+CRIA_GPU T load(const T *p) {
   return *p;
 }
 
 template <class T>
-CRIA_DEVICE T load_stream(const T *p) {
+CRIA_GPU T load_stream(const T *p) {
   T out;
   if constexpr (sizeof(T) == 16) {
     uint32_t r[4];
@@ -51,16 +51,16 @@ CRIA_DEVICE T load_stream(const T *p) {
 }
 
 template <class T>
-CRIA_DEVICE void store(T *p, T value) {
+CRIA_GPU void store(T *p, T value) {
   *p = value;
 }
 
-CRIA_DEVICE int32_t atomic_add(int32_t *p, int32_t v) { return atomicAdd(p, v); }
-CRIA_DEVICE uint32_t atomic_add(uint32_t *p, uint32_t v) { return atomicAdd(p, v); }
-CRIA_DEVICE uint64_t atomic_add(uint64_t *p, uint64_t v) {
+CRIA_GPU int32_t atomic_add(int32_t *p, int32_t v) { return atomicAdd(p, v); }
+CRIA_GPU uint32_t atomic_add(uint32_t *p, uint32_t v) { return atomicAdd(p, v); }
+CRIA_GPU uint64_t atomic_add(uint64_t *p, uint64_t v) {
   return atomicAdd(reinterpret_cast<unsigned long long *>(p), static_cast<unsigned long long>(v));
 }
-CRIA_DEVICE uint64_t atomic_min(uint64_t *p, uint64_t v) {
+CRIA_GPU uint64_t atomic_min(uint64_t *p, uint64_t v) {
   return atomicMin(reinterpret_cast<unsigned long long *>(p), static_cast<unsigned long long>(v));
 }
 
@@ -72,42 +72,42 @@ extern __shared__ __align__(1024) unsigned char shared_memory[];
 template <class T>
 class Shared {
  public:
-  CRIA_DEVICE explicit Shared(uint32_t offset) : offset_(offset) {}
-  CRIA_DEVICE uint32_t offset() const { return offset_; }
-  CRIA_DEVICE Shared operator+(int i) const { return Shared(offset_ + uint32_t(i) * sizeof(T)); }
+  CRIA_GPU explicit Shared(uint32_t offset) : offset_(offset) {}
+  CRIA_GPU uint32_t offset() const { return offset_; }
+  CRIA_GPU Shared operator+(int i) const { return Shared(offset_ + uint32_t(i) * sizeof(T)); }
   template <class U>
-  CRIA_DEVICE Shared<U> as() const {
+  CRIA_GPU Shared<U> as() const {
     return Shared<U>(offset_);
   }
-  CRIA_DEVICE T load(int i = 0) const { return pointer()[i]; }
-  CRIA_DEVICE void store(int i, T value) const { pointer()[i] = value; }
+  CRIA_GPU T load(int i = 0) const { return pointer()[i]; }
+  CRIA_GPU void store(int i, T value) const { pointer()[i] = value; }
   template <int N>
-  CRIA_DEVICE Vec<T, N> vec(int i = 0) const {
+  CRIA_GPU Vec<T, N> vec(int i = 0) const {
     return *reinterpret_cast<Vec<T, N> *>(pointer() + i);
   }
   template <int N>
-  CRIA_DEVICE void set_vec(int i, Vec<T, N> value) const {
+  CRIA_GPU void set_vec(int i, Vec<T, N> value) const {
     *reinterpret_cast<Vec<T, N> *>(pointer() + i) = value;
   }
   // The address as PTX wants it.
-  CRIA_DEVICE uint32_t address() const {
+  CRIA_GPU uint32_t address() const {
     return static_cast<uint32_t>(__cvta_generic_to_shared(shared_memory)) + offset_;
   }
 
  private:
-  CRIA_DEVICE T *pointer() const { return reinterpret_cast<T *>(shared_memory + offset_); }
+  CRIA_GPU T *pointer() const { return reinterpret_cast<T *>(shared_memory + offset_); }
   uint32_t offset_;
 };
 
 template <class T>
-CRIA_DEVICE Shared<T> shared(uint32_t offset) {
+CRIA_GPU Shared<T> shared(uint32_t offset) {
   return Shared<T>(offset);
 }
 
 // ---- Asynchronous copies
 
 template <int BYTES, class T>
-CRIA_DEVICE void copy_async(Shared<T> to, const void *from, int valid = BYTES) {
+CRIA_GPU void copy_async(Shared<T> to, const void *from, int valid = BYTES) {
   static_assert(BYTES == 4 || BYTES == 8 || BYTES == 16);
   if constexpr (BYTES == 16) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to.address()), "l"(from),
@@ -120,44 +120,44 @@ CRIA_DEVICE void copy_async(Shared<T> to, const void *from, int valid = BYTES) {
   }
 }
 
-CRIA_DEVICE void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+CRIA_GPU void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
 template <int N>
-CRIA_DEVICE void copy_async_wait() {
+CRIA_GPU void copy_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
 }
 
 // ---- Warp and block
 
 template <class T>
-CRIA_DEVICE T shuffle(T v, int lane, uint32_t mask = kFullWarp) {
+CRIA_GPU T shuffle(T v, int lane, uint32_t mask = kFullWarp) {
   return __shfl_sync(mask, v, lane);
 }
 template <class T>
-CRIA_DEVICE T shuffle_xor(T v, int bits, uint32_t mask = kFullWarp) {
+CRIA_GPU T shuffle_xor(T v, int bits, uint32_t mask = kFullWarp) {
   return __shfl_xor_sync(mask, v, bits);
 }
 template <class T>
-CRIA_DEVICE T shuffle_down(T v, int delta, uint32_t mask = kFullWarp) {
+CRIA_GPU T shuffle_down(T v, int delta, uint32_t mask = kFullWarp) {
   return __shfl_down_sync(mask, v, unsigned(delta));
 }
 template <class T>
-CRIA_DEVICE T shuffle_up(T v, int delta, uint32_t mask = kFullWarp) {
+CRIA_GPU T shuffle_up(T v, int delta, uint32_t mask = kFullWarp) {
   return __shfl_up_sync(mask, v, unsigned(delta));
 }
-CRIA_DEVICE bool vote_any(bool c, uint32_t mask = kFullWarp) { return __any_sync(mask, c); }
-CRIA_DEVICE bool vote_all(bool c, uint32_t mask = kFullWarp) { return __all_sync(mask, c); }
-CRIA_DEVICE uint32_t ballot(bool c, uint32_t mask = kFullWarp) { return __ballot_sync(mask, c); }
-CRIA_DEVICE void warp_sync(uint32_t mask = kFullWarp) { __syncwarp(mask); }
-CRIA_DEVICE void block_sync() { __syncthreads(); }
-CRIA_DEVICE void named_sync(int id, int threads) {
+CRIA_GPU bool vote_any(bool c, uint32_t mask = kFullWarp) { return __any_sync(mask, c); }
+CRIA_GPU bool vote_all(bool c, uint32_t mask = kFullWarp) { return __all_sync(mask, c); }
+CRIA_GPU uint32_t ballot(bool c, uint32_t mask = kFullWarp) { return __ballot_sync(mask, c); }
+CRIA_GPU void warp_sync(uint32_t mask = kFullWarp) { __syncwarp(mask); }
+CRIA_GPU void block_sync() { __syncthreads(); }
+CRIA_GPU void named_sync(int id, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
 // ---- Matrices
 
 template <int N>
-CRIA_DEVICE void load_matrix(uint32_t (&r)[N], Shared<bf16> row) {
+CRIA_GPU void load_matrix(uint32_t (&r)[N], Shared<bf16> row) {
   static_assert(N == 1 || N == 2 || N == 4);
   if constexpr (N == 4) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -178,7 +178,7 @@ CRIA_DEVICE void load_matrix(uint32_t (&r)[N], Shared<bf16> row) {
 }
 
 template <int N>
-CRIA_DEVICE void load_matrix_transposed(uint32_t (&r)[N], Shared<bf16> row) {
+CRIA_GPU void load_matrix_transposed(uint32_t (&r)[N], Shared<bf16> row) {
   static_assert(N == 1 || N == 2 || N == 4);
   if constexpr (N == 4) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -198,7 +198,7 @@ CRIA_DEVICE void load_matrix_transposed(uint32_t (&r)[N], Shared<bf16> row) {
   }
 }
 
-CRIA_DEVICE void mma_16x8x16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+CRIA_GPU void mma_16x8x16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
       "{%8, %9}, {%0, %1, %2, %3};"
@@ -206,7 +206,7 @@ CRIA_DEVICE void mma_16x8x16(float (&d)[4], const uint32_t (&a)[4], const uint32
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-CRIA_DEVICE void mma_16x8x8(float (&d)[4], const uint32_t (&a)[2], const uint32_t (&b)[1]) {
+CRIA_GPU void mma_16x8x8(float (&d)[4], const uint32_t (&a)[2], const uint32_t (&b)[1]) {
   asm volatile(
       "mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, "
       "{%0, %1, %2, %3};"
@@ -216,37 +216,37 @@ CRIA_DEVICE void mma_16x8x8(float (&d)[4], const uint32_t (&a)[2], const uint32_
 
 // ---- Bits and math
 
-CRIA_DEVICE uint32_t byte_permute(uint32_t a, uint32_t b, uint32_t selector) {
+CRIA_GPU uint32_t byte_permute(uint32_t a, uint32_t b, uint32_t selector) {
   uint32_t d;
   asm("prmt.b32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(selector));
   return d;
 }
 
 template <int LUT>
-CRIA_DEVICE uint32_t lop3(uint32_t a, uint32_t b, uint32_t c) {
+CRIA_GPU uint32_t lop3(uint32_t a, uint32_t b, uint32_t c) {
   uint32_t d;
   asm("lop3.b32 %0, %1, %2, %3, %4;" : "=r"(d) : "r"(a), "r"(b), "r"(c), "n"(LUT));
   return d;
 }
 
 // Two floats rounded to nearest even as a pair of bf16.
-CRIA_DEVICE uint32_t pack_bf16(float low, float high) {
+CRIA_GPU uint32_t pack_bf16(float low, float high) {
   uint32_t d;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(d) : "f"(high), "f"(low));
   return d;
 }
 
-CRIA_DEVICE float exp2_approx(float x) {
+CRIA_GPU float exp2_approx(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
-CRIA_DEVICE float rcp_approx(float x) {
+CRIA_GPU float rcp_approx(float x) {
   float y;
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
-CRIA_DEVICE float rsqrt_approx(float x) {
+CRIA_GPU float rsqrt_approx(float x) {
   float y;
   asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;

@@ -48,27 +48,27 @@
 namespace cria::gpu {
 
 template <int N, class T>
-CRIA_DEVICE Vec<T, N> load_vec(const T *p CRIA_PLACE) {
+CRIA_GPU Vec<T, N> load_vec(const T *p CRIA_PLACE) {
   return load(reinterpret_cast<const Vec<T, N> *>(p) CRIA_AT_PLACE);
 }
 
 template <int N, class T>
-CRIA_DEVICE void store_vec(T *p, Vec<T, N> value CRIA_PLACE) {
+CRIA_GPU void store_vec(T *p, Vec<T, N> value CRIA_PLACE) {
   store(reinterpret_cast<Vec<T, N> *>(p), value CRIA_AT_PLACE);
 }
 
 // Rounded to nearest even; NaN stays NaN.
-CRIA_DEVICE bf16 to_bf16(float x) { return bf16{uint16_t(pack_bf16(x, 0.0f))}; }
+CRIA_GPU bf16 to_bf16(float x) { return bf16{uint16_t(pack_bf16(x, 0.0f))}; }
 
 // Sums over the lanes of a warp, the same in each lane, in a fixed order.
 template <class T>
-CRIA_DEVICE T warp_sum(T x CRIA_PLACE) {
+CRIA_GPU T warp_sum(T x CRIA_PLACE) {
   for (int step = kWarp / 2; step > 0; step /= 2)
     x += shuffle_xor(x, step, kFullWarp CRIA_AT_PLACE);
   return x;
 }
 
-CRIA_DEVICE float warp_max(float x CRIA_PLACE) {
+CRIA_GPU float warp_max(float x CRIA_PLACE) {
   for (int step = kWarp / 2; step > 0; step /= 2)
     x = fmaxf(x, shuffle_xor(x, step, kFullWarp CRIA_AT_PLACE));
   return x;

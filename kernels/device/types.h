@@ -6,7 +6,7 @@
 
 #if defined(CRIA_SIMT)
 #include "simt/site.h"
-#define CRIA_DEVICE inline
+#define CRIA_GPU inline
 #define CRIA_BOTH inline
 // Last parameter and argument of a helper that calls primitives in the name of its caller.
 #define CRIA_PLACE , simt::Site place = simt::Site::here()
@@ -14,7 +14,7 @@
 #else
 #define CRIA_PLACE
 #define CRIA_AT_PLACE
-#define CRIA_DEVICE __device__ __forceinline__
+#define CRIA_GPU __device__ __forceinline__
 #define CRIA_BOTH __host__ __device__ __forceinline__
 #endif
 

@@ -16,20 +16,20 @@ namespace cria::gpu {
 
 using simt::Site;
 
-CRIA_DEVICE int thread_index() { return simt::machine.thread->index; }
-CRIA_DEVICE int lane_index() { return simt::machine.thread->lane; }
-CRIA_DEVICE int warp_index() { return simt::machine.thread->index / kWarp; }
-CRIA_DEVICE int block_x() { return simt::machine.block[0]; }
-CRIA_DEVICE int block_y() { return simt::machine.block[1]; }
-CRIA_DEVICE int block_z() { return simt::machine.block[2]; }
-CRIA_DEVICE int grid_x() { return simt::machine.grid[0]; }
-CRIA_DEVICE int grid_y() { return simt::machine.grid[1]; }
-CRIA_DEVICE int grid_z() { return simt::machine.grid[2]; }
+CRIA_GPU int thread_index() { return simt::machine.thread->index; }
+CRIA_GPU int lane_index() { return simt::machine.thread->lane; }
+CRIA_GPU int warp_index() { return simt::machine.thread->index / kWarp; }
+CRIA_GPU int block_x() { return simt::machine.block[0]; }
+CRIA_GPU int block_y() { return simt::machine.block[1]; }
+CRIA_GPU int block_z() { return simt::machine.block[2]; }
+CRIA_GPU int grid_x() { return simt::machine.grid[0]; }
+CRIA_GPU int grid_y() { return simt::machine.grid[1]; }
+CRIA_GPU int grid_z() { return simt::machine.grid[2]; }
 
 // ---- Global memory
 
 template <class T>
-CRIA_DEVICE T load(const T *p, Site site = Site::here()) {
+CRIA_GPU T load(const T *p, Site site = Site::here()) {
   static_assert(sizeof(T) <= 16 && (sizeof(T) & (sizeof(T) - 1)) == 0);
   if (simt::machine.watch) simt::read_global(p, int(sizeof(T)), site);
   T value;
@@ -38,35 +38,35 @@ CRIA_DEVICE T load(const T *p, Site site = Site::here()) {
 }
 
 template <class T>
-CRIA_DEVICE T load_stream(const T *p, Site site = Site::here()) {
+CRIA_GPU T load_stream(const T *p, Site site = Site::here()) {
   return load(p, site);
 }
 
 template <class T>
-CRIA_DEVICE void store(T *p, T value, Site site = Site::here()) {
+CRIA_GPU void store(T *p, T value, Site site = Site::here()) {
   static_assert(sizeof(T) <= 16 && (sizeof(T) & (sizeof(T) - 1)) == 0);
   if (simt::machine.watch) simt::write_global(p, int(sizeof(T)), site);
   memcpy(p, &value, sizeof(T));
 }
 
 template <class T>
-CRIA_DEVICE T atomic_apply(T *p, T value, bool add, Site site) {
+CRIA_GPU T atomic_apply(T *p, T value, bool add, Site site) {
   if (simt::machine.watch) simt::atomic_global(p, int(sizeof(T)), site);
   T old = *p;
   *p = add ? T(old + value) : (value < old ? value : old);
   return old;
 }
-CRIA_DEVICE int32_t atomic_add(int32_t *p, int32_t v, Site site = Site::here()) {
+CRIA_GPU int32_t atomic_add(int32_t *p, int32_t v, Site site = Site::here()) {
   return int32_t(
       atomic_apply(reinterpret_cast<uint32_t *>(p), static_cast<uint32_t>(v), true, site));
 }
-CRIA_DEVICE uint32_t atomic_add(uint32_t *p, uint32_t v, Site site = Site::here()) {
+CRIA_GPU uint32_t atomic_add(uint32_t *p, uint32_t v, Site site = Site::here()) {
   return atomic_apply(p, v, true, site);
 }
-CRIA_DEVICE uint64_t atomic_add(uint64_t *p, uint64_t v, Site site = Site::here()) {
+CRIA_GPU uint64_t atomic_add(uint64_t *p, uint64_t v, Site site = Site::here()) {
   return atomic_apply(p, v, true, site);
 }
-CRIA_DEVICE uint64_t atomic_min(uint64_t *p, uint64_t v, Site site = Site::here()) {
+CRIA_GPU uint64_t atomic_min(uint64_t *p, uint64_t v, Site site = Site::here()) {
   return atomic_apply(p, v, false, site);
 }
 
@@ -115,23 +115,23 @@ class Shared {
 };
 
 template <class T>
-CRIA_DEVICE Shared<T> shared(uint32_t offset) {
+CRIA_GPU Shared<T> shared(uint32_t offset) {
   return Shared<T>(offset);
 }
 
 // ---- Asynchronous copies
 
 template <int BYTES, class T>
-CRIA_DEVICE void copy_async(Shared<T> to, const void *from, int valid = BYTES,
-                            Site site = Site::here()) {
+CRIA_GPU void copy_async(Shared<T> to, const void *from, int valid = BYTES,
+                         Site site = Site::here()) {
   static_assert(BYTES == 4 || BYTES == 8 || BYTES == 16);
   simt::copy_async(to.offset(), from, BYTES, valid, site);
 }
 
-CRIA_DEVICE void copy_async_commit(Site site = Site::here()) { simt::copy_async_commit(site); }
+CRIA_GPU void copy_async_commit(Site site = Site::here()) { simt::copy_async_commit(site); }
 
 template <int N>
-CRIA_DEVICE void copy_async_wait(Site site = Site::here()) {
+CRIA_GPU void copy_async_wait(Site site = Site::here()) {
   static_assert(N >= 0);
   simt::copy_async_wait(N, site);
 }
@@ -139,7 +139,7 @@ CRIA_DEVICE void copy_async_wait(Site site = Site::here()) {
 // ---- Warp and block
 
 template <class T>
-CRIA_DEVICE T exchange(simt::Operation operation, T v, int argument, uint32_t mask, Site site) {
+CRIA_GPU T exchange(simt::Operation operation, T v, int argument, uint32_t mask, Site site) {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8);
   simt::Thread *self = simt::machine.thread;
   uint64_t value = 0;
@@ -152,43 +152,43 @@ CRIA_DEVICE T exchange(simt::Operation operation, T v, int argument, uint32_t ma
 }
 
 template <class T>
-CRIA_DEVICE T shuffle(T v, int lane, uint32_t mask = kFullWarp, Site site = Site::here()) {
+CRIA_GPU T shuffle(T v, int lane, uint32_t mask = kFullWarp, Site site = Site::here()) {
   return exchange(simt::Operation::shuffle, v, lane, mask, site);
 }
 template <class T>
-CRIA_DEVICE T shuffle_xor(T v, int bits, uint32_t mask = kFullWarp, Site site = Site::here()) {
+CRIA_GPU T shuffle_xor(T v, int bits, uint32_t mask = kFullWarp, Site site = Site::here()) {
   return exchange(simt::Operation::shuffle_xor, v, bits, mask, site);
 }
 template <class T>
-CRIA_DEVICE T shuffle_down(T v, int delta, uint32_t mask = kFullWarp, Site site = Site::here()) {
+CRIA_GPU T shuffle_down(T v, int delta, uint32_t mask = kFullWarp, Site site = Site::here()) {
   return exchange(simt::Operation::shuffle_down, v, delta, mask, site);
 }
 template <class T>
-CRIA_DEVICE T shuffle_up(T v, int delta, uint32_t mask = kFullWarp, Site site = Site::here()) {
+CRIA_GPU T shuffle_up(T v, int delta, uint32_t mask = kFullWarp, Site site = Site::here()) {
   return exchange(simt::Operation::shuffle_up, v, delta, mask, site);
 }
-CRIA_DEVICE bool vote_any(bool c, uint32_t mask = kFullWarp, Site site = Site::here()) {
+CRIA_GPU bool vote_any(bool c, uint32_t mask = kFullWarp, Site site = Site::here()) {
   return exchange(simt::Operation::vote_any, uint32_t(c), 0, mask, site) != 0;
 }
-CRIA_DEVICE bool vote_all(bool c, uint32_t mask = kFullWarp, Site site = Site::here()) {
+CRIA_GPU bool vote_all(bool c, uint32_t mask = kFullWarp, Site site = Site::here()) {
   return exchange(simt::Operation::vote_all, uint32_t(c), 0, mask, site) != 0;
 }
-CRIA_DEVICE uint32_t ballot(bool c, uint32_t mask = kFullWarp, Site site = Site::here()) {
+CRIA_GPU uint32_t ballot(bool c, uint32_t mask = kFullWarp, Site site = Site::here()) {
   return exchange(simt::Operation::ballot, uint32_t(c), 0, mask, site);
 }
-CRIA_DEVICE void warp_sync(uint32_t mask = kFullWarp, Site site = Site::here()) {
+CRIA_GPU void warp_sync(uint32_t mask = kFullWarp, Site site = Site::here()) {
   simt::meet(simt::Operation::warp_sync, mask, site);
 }
-CRIA_DEVICE void block_sync(Site site = Site::here()) { simt::block_sync(site); }
-CRIA_DEVICE void named_sync(int id, int threads, Site site = Site::here()) {
+CRIA_GPU void block_sync(Site site = Site::here()) { simt::block_sync(site); }
+CRIA_GPU void named_sync(int id, int threads, Site site = Site::here()) {
   simt::named_sync(id, threads, site);
 }
 
 // ---- Matrices
 
 template <int N>
-CRIA_DEVICE void load_matrices(simt::Operation operation, uint32_t (&r)[N], Shared<bf16> row,
-                               Site site) {
+CRIA_GPU void load_matrices(simt::Operation operation, uint32_t (&r)[N], Shared<bf16> row,
+                            Site site) {
   static_assert(N == 1 || N == 2 || N == 4);
   simt::Thread *self = simt::machine.thread;
   simt::load_row(row.offset(), N, site);
@@ -196,18 +196,17 @@ CRIA_DEVICE void load_matrices(simt::Operation operation, uint32_t (&r)[N], Shar
   for (int i = 0; i < N; i++) r[i] = self->warp->matrices[i * kWarp + self->lane];
 }
 template <int N>
-CRIA_DEVICE void load_matrix(uint32_t (&r)[N], Shared<bf16> row, Site site = Site::here()) {
+CRIA_GPU void load_matrix(uint32_t (&r)[N], Shared<bf16> row, Site site = Site::here()) {
   load_matrices(simt::Operation::load_matrix, r, row, site);
 }
 template <int N>
-CRIA_DEVICE void load_matrix_transposed(uint32_t (&r)[N], Shared<bf16> row,
-                                        Site site = Site::here()) {
+CRIA_GPU void load_matrix_transposed(uint32_t (&r)[N], Shared<bf16> row, Site site = Site::here()) {
   load_matrices(simt::Operation::load_matrix_transposed, r, row, site);
 }
 
 template <int A, int B>
-CRIA_DEVICE void multiply(simt::Operation operation, float (&d)[4], const uint32_t (&a)[A],
-                          const uint32_t (&b)[B], Site site) {
+CRIA_GPU void multiply(simt::Operation operation, float (&d)[4], const uint32_t (&a)[A],
+                       const uint32_t (&b)[B], Site site) {
   simt::Warp *warp = simt::machine.thread->warp;
   int lane = simt::machine.thread->lane;
   for (int i = 0; i < A; i++) warp->a[i][lane] = a[i];
@@ -216,19 +215,19 @@ CRIA_DEVICE void multiply(simt::Operation operation, float (&d)[4], const uint32
   simt::meet(operation, kFullWarp, site);
   for (int i = 0; i < 4; i++) d[i] = warp->c[i / 2][lane][i % 2];
 }
-CRIA_DEVICE void mma_16x8x16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
-                             Site site = Site::here()) {
+CRIA_GPU void mma_16x8x16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+                          Site site = Site::here()) {
   multiply(simt::Operation::mma_16x8x16, d, a, b, site);
 }
-CRIA_DEVICE void mma_16x8x8(float (&d)[4], const uint32_t (&a)[2], const uint32_t (&b)[1],
-                            Site site = Site::here()) {
+CRIA_GPU void mma_16x8x8(float (&d)[4], const uint32_t (&a)[2], const uint32_t (&b)[1],
+                         Site site = Site::here()) {
   multiply(simt::Operation::mma_16x8x8, d, a, b, site);
 }
 
 // ---- Bits and math
 
 // Each nibble of the selector picks one of the eight bytes of b:a, its bit 3 the byte's sign bit spread over the byte.
-CRIA_DEVICE uint32_t byte_permute(uint32_t a, uint32_t b, uint32_t selector) {
+CRIA_GPU uint32_t byte_permute(uint32_t a, uint32_t b, uint32_t selector) {
   uint64_t bytes = uint64_t(b) << 32 | a;
   uint32_t out = 0;
   for (int i = 0; i < 4; i++) {
@@ -242,7 +241,7 @@ CRIA_DEVICE uint32_t byte_permute(uint32_t a, uint32_t b, uint32_t selector) {
 
 // The truth table LUT, whose index has the bit of a as 4, of b as 2 and of c as 1.
 template <int LUT>
-CRIA_DEVICE uint32_t lop3(uint32_t a, uint32_t b, uint32_t c) {
+CRIA_GPU uint32_t lop3(uint32_t a, uint32_t b, uint32_t c) {
   static_assert(LUT >= 0 && LUT <= 0xFF);
   uint32_t out = 0;
   if (LUT & 0x01) out |= ~a & ~b & ~c;
@@ -257,7 +256,7 @@ CRIA_DEVICE uint32_t lop3(uint32_t a, uint32_t b, uint32_t c) {
 }
 
 // Two floats rounded to nearest even as a pair of bf16; a NaN becomes 0x7FFF as in hardware.
-CRIA_DEVICE uint32_t pack_bf16(float low, float high) {
+CRIA_GPU uint32_t pack_bf16(float low, float high) {
   auto half = [](float x) {
     uint32_t bits = bits_of(x);
     if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return 0x7FFFu;
@@ -267,11 +266,11 @@ CRIA_DEVICE uint32_t pack_bf16(float low, float high) {
 }
 
 // The hardware's approximations flush denormals; the rest is rounded as C does.
-CRIA_DEVICE float flush_denormal(float x) {
+CRIA_GPU float flush_denormal(float x) {
   return (bits_of(x) & 0x7F800000u) == 0 ? float_of(bits_of(x) & 0x80000000u) : x;
 }
-CRIA_DEVICE float exp2_approx(float x) { return flush_denormal(exp2f(flush_denormal(x))); }
-CRIA_DEVICE float rcp_approx(float x) { return flush_denormal(1.0f / flush_denormal(x)); }
-CRIA_DEVICE float rsqrt_approx(float x) { return 1.0f / sqrtf(flush_denormal(x)); }
+CRIA_GPU float exp2_approx(float x) { return flush_denormal(exp2f(flush_denormal(x))); }
+CRIA_GPU float rcp_approx(float x) { return flush_denormal(1.0f / flush_denormal(x)); }
+CRIA_GPU float rsqrt_approx(float x) { return 1.0f / sqrtf(flush_denormal(x)); }
 
 }  // namespace cria::gpu

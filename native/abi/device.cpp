@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "abi/call.h"
+#include "abi/plugin.h"
 
 using namespace cria;
 
@@ -10,15 +11,16 @@ cria_status cria_device_open(const char *name, int32_t threads, cria_device **de
     check.handle("name", name);
     check.handle("device", device);
     check.between("threads", threads, 0, 1024);
-    if (std::strcmp(name, "simt") == 0 || std::strncmp(name, "cuda:", 5) == 0) {
-      fail(CRIA_UNSUPPORTED,
-           "device_open: this installation has no library for device '%s'; use 'cpu'", name);
-    }
-    if (std::strcmp(name, "cpu") != 0) {
+    if (std::strcmp(name, "cpu") == 0) {
+      *device = open_cpu_device(threads);
+    } else if (std::strncmp(name, "cuda:", 5) == 0) {
+      *device = open_plugin_device("cria_cuda", name);
+    } else if (std::strcmp(name, "simt") == 0) {
+      *device = open_plugin_device("cria_simt", name);
+    } else {
       fail(CRIA_INVALID_ARGUMENT, "device_open: unknown device '%s'; known: cpu, cuda:N, simt",
            name);
     }
-    *device = open_cpu_device(threads);
     return CRIA_OK;
   });
 }

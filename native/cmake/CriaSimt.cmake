@@ -1,18 +1,26 @@
-# The SIMT emulator, which runs the GPU kernels' source on the CPU, and its self-test.
+# libcria_simt: the CUDA kernels on the SIMT emulator, the device "simt".
+include(CriaDevices)
 file(GLOB simt_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/simt/*.cpp")
+if(NOT simt_sources)
+  return()
+endif()
+# A kernel file is C++ here. Its wrapper leaves the .cu file to nvcc.
+set(simt_kernels)
+foreach(source IN LISTS cria_kernel_sources)
+  get_filename_component(name "${source}" NAME_WE)
+  set(wrapper "${PROJECT_BINARY_DIR}/simt/${name}.cpp")
+  file(CONFIGURE OUTPUT "${wrapper}" CONTENT "#include \"@source@\"\n" @ONLY)
+  set_source_files_properties("${wrapper}" PROPERTIES OBJECT_DEPENDS "${source}")
+  list(APPEND simt_kernels "${wrapper}")
+endforeach()
+# The emulator alone, for its self-test.
 add_library(cria_simt_core OBJECT ${simt_sources})
-target_include_directories(
-  cria_simt_core PUBLIC "${PROJECT_SOURCE_DIR}/kernels" "${PROJECT_SOURCE_DIR}/native"
-                        "${PROJECT_SOURCE_DIR}/native/include")
+target_include_directories(cria_simt_core PUBLIC ${cria_gpu_includes})
 target_compile_definitions(cria_simt_core PUBLIC CRIA_SIMT)
-# Kernel sources carry pragmas of nvcc.
 target_compile_options(cria_simt_core PUBLIC -Wno-unknown-pragmas)
 target_link_libraries(cria_simt_core PUBLIC cria_flags Threads::Threads)
 
-if(CRIA_BUILD_TESTS)
-  file(GLOB simt_test_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/simt/*.cpp")
-  add_executable(cria_simt_test ${simt_test_sources})
-  target_link_libraries(cria_simt_test PRIVATE cria_simt_core)
-  add_test(NAME simt COMMAND cria_simt_test)
-  set_tests_properties(simt PROPERTIES TIMEOUT 300)
-endif()
+add_library(cria_simt SHARED ${simt_kernels} ${cria_gpu_host_sources}
+                             "${PROJECT_SOURCE_DIR}/kernels/host/simt_runtime.cpp")
+cria_device_library(cria_simt)
+target_link_libraries(cria_simt PRIVATE cria_simt_core)

@@ -7,6 +7,14 @@ if(conformance_sources)
   set_tests_properties(conformance PROPERTIES TIMEOUT 900)
 endif()
 
+if(TARGET cria_simt_core)
+  file(GLOB simt_test_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/simt/*.cpp")
+  add_executable(cria_simt_test ${simt_test_sources})
+  target_link_libraries(cria_simt_test PRIVATE cria_simt_core)
+  add_test(NAME simt COMMAND cria_simt_test)
+  set_tests_properties(simt PROPERTIES TIMEOUT 300)
+endif()
+
 if(NOT CRIA_SANITIZE)
   add_test(
     NAME library_exports

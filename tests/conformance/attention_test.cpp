@@ -206,7 +206,9 @@ struct Registration {
     for (const Shape &s : kShapes)
       Register("attention " + label(s), [s](Context &c) { attention_case(c, s); });
     Shape large{1024, 1, 1, 100, {0, 1024, 0, 0}};
-    Register("attention " + label(large), [large](Context &c) { attention_case(c, large); }, true);
+    Register(
+        "attention " + label(large), [large](Context &c) { attention_case(c, large); },
+        RunOn::slow);
     struct Cache {
       int64_t heads, kv_heads, d;
       std::vector<int64_t> steps;

@@ -50,14 +50,16 @@ const Register memory{
         c.fail("entry points lack a known line");
     }};
 
-const Register tiers{"an unknown tier is refused", [](Context &c) {
+const Register tiers{"an unknown tier is refused",
+                     [](Context &c) {
                        std::string kept = getenv("CRIA_MAX_ISA");
                        setenv("CRIA_MAX_ISA", "avx1024", 1);
                        cria_device *other = nullptr;
                        c.refused(cria_device_open("cpu", 1, &other), CRIA_INVALID_ARGUMENT,
                                  {"CRIA_MAX_ISA", "avx1024"});
                        setenv("CRIA_MAX_ISA", kept.c_str(), 1);
-                     }};
+                     },
+                     RunOn::cpu};
 
 void adamw_case(Context &c, int64_t n) {
   Random random(uint64_t(n) + 5);
@@ -144,7 +146,8 @@ struct Registration {
 
 // Every heavy operation with 1, 2 and 3 threads: the same bits.
 const Register threads{
-    "the same bits for any number of threads", [](Context &context) {
+    "the same bits for any number of threads",
+    [](Context &context) {
       auto run = [&](int32_t count) {
         Context c;
         c.device_name = context.device_name;
@@ -238,7 +241,8 @@ const Register threads{
       std::vector<float> one = run(1);
       context.same("2 threads", run(2), one);
       context.same("3 threads", run(3), one);
-    }};
+    },
+    RunOn::cpu};
 
 }  // namespace
 }  // namespace conformance

@@ -37,6 +37,7 @@ void Context::ok(cria_status status, const char *what) {
 void Context::refused(cria_status got, cria_status want,
                       std::initializer_list<const char *> words) {
   checks++;
+  if (got == CRIA_OK && !is_cpu()) got = cria_queue_synchronize(queue);
   std::string message = cria_last_error();
   if (got != want) {
     fail("expected status %d, got %d (%s)", want, got,
@@ -150,7 +151,7 @@ struct Total {
 
 void run_on(const char *device_name, const char *tier, const std::string &filter, bool slow,
             Total &total) {
-  setenv("CRIA_MAX_ISA", tier, 1);
+  if (tier) setenv("CRIA_MAX_ISA", tier, 1);
   Context context;
   context.device_name = device_name;
   cria_status status = cria_device_open(device_name, 2, &context.device);
@@ -160,7 +161,7 @@ void run_on(const char *device_name, const char *tier, const std::string &filter
     return;
   }
   context.tier = cria_device_isa(context.device);
-  if (context.tier != tier) {
+  if (tier && context.tier != tier) {
     std::printf("skip %s: this machine has %s\n", tier, context.tier.c_str());
     cria_device_close(context.device);
     return;
@@ -169,7 +170,8 @@ void run_on(const char *device_name, const char *tier, const std::string &filter
   g_current = &context;
   int64_t run = 0, failed = 0;
   for (const NamedCase &test : cases()) {
-    if (test.slow && !slow) continue;
+    if (test.run_on == RunOn::slow && !slow) continue;
+    if (test.run_on == RunOn::cpu && !context.is_cpu()) continue;
     if (test.name.find(filter) == std::string::npos) continue;
     context.name = test.name;
     int64_t before = context.failures, checks = context.checks, live = 0, after = 0;
@@ -192,7 +194,7 @@ void run_on(const char *device_name, const char *tier, const std::string &filter
     std::printf("FAIL close: %s\n", cria_last_error());
     failed++;
   }
-  std::printf("%s %s: %lld cases, %lld checks, %lld failed\n", device_name, tier,
+  std::printf("%s %s: %lld cases, %lld checks, %lld failed\n", device_name, context.tier.c_str(),
               static_cast<long long>(run), static_cast<long long>(context.checks),
               static_cast<long long>(failed));
   std::fflush(stdout);
@@ -205,25 +207,31 @@ void run_on(const char *device_name, const char *tier, const std::string &filter
 }  // namespace conformance
 
 int main(int argc, char **argv) {
-  std::string filter, only_tier;
+  std::string device = "cpu", filter, only_tier;
   bool slow = false;
   for (int i = 1; i < argc; i++) {
     std::string argument = argv[i];
     if (argument == "--slow") {
       slow = true;
+    } else if (argument == "--device" && i + 1 < argc) {
+      device = argv[++i];
     } else if (argument == "--tier" && i + 1 < argc) {
       only_tier = argv[++i];
     } else if (argument == "--filter" && i + 1 < argc) {
       filter = argv[++i];
     } else {
-      std::printf("usage: cria_conformance [--slow] [--tier T] [--filter TEXT]\n");
+      std::printf("usage: cria_conformance [--slow] [--device D] [--tier T] [--filter TEXT]\n");
       return 2;
     }
   }
   conformance::Total total;
-  for (const char *tier : {"portable", "avx2", "avx512", "avx512bf16"})
-    if (only_tier.empty() || only_tier == tier)
-      conformance::run_on("cpu", tier, filter, slow, total);
+  if (device == "cpu") {
+    for (const char *tier : {"portable", "avx2", "avx512", "avx512bf16"})
+      if (only_tier.empty() || only_tier == tier)
+        conformance::run_on("cpu", tier, filter, slow, total);
+  } else {
+    conformance::run_on(device.c_str(), nullptr, filter, slow, total);
+  }
   std::printf("conformance: %lld checks in %lld cases\n", static_cast<long long>(total.checks),
               static_cast<long long>(total.cases));
   std::printf("%lld passed, %lld failed\n", static_cast<long long>(total.cases - total.failed),

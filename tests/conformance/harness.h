@@ -1,7 +1,7 @@
 // harness.h: the frame of the conformance suite: cases as data, device buffers with guards, bounds and the report.
 //
 // A case is a function of a Context. The suite runs every case on every tier of the CPU device (through
-// CRIA_MAX_ISA), and on any other device named on the command line. Expected values are float64; a check compares
+// CRIA_MAX_ISA), or on the device named on the command line. Expected values are float64; a check compares
 // each element with a bound that the case derives. The first failures are printed with place and values.
 #pragma once
 
@@ -118,12 +118,15 @@ struct Context {
   uint64_t skew = 0;
   std::vector<std::function<void()>> guards;
 
-  bool bf16_inputs() const { return tier != "portable" && tier != "avx2" && tier != "avx512"; }
+  bool is_cpu() const { return device_name == "cpu"; }
+  // Whether the device may round the inputs of products with bf16 and NF4 weights to bf16.
+  bool bf16_inputs() const { return !is_cpu() || tier == "avx512bf16"; }
 
   void fail(const char *format, ...) __attribute__((format(printf, 2, 3)));
   // One check: the call returned CRIA_OK.
   void ok(cria_status status, const char *what);
-  // One check: the call failed with this status and a message that has every given word.
+  // One check: the call, or at the latest waiting for its queue, failed with this status and a message that has every
+  // given word.
   void refused(cria_status got, cria_status want, std::initializer_list<const char *> words);
   // One check: |got - want| <= bound for every element; NaN equals NaN only, infinities must match.
   void close(const char *what, const std::vector<float> &got, const std::vector<double> &want,
@@ -164,17 +167,19 @@ std::vector<T> Array<T>::values() const {
 }
 
 using Case = std::function<void(Context &)>;
+// Where and when a case runs: everywhere, only with --slow, only on the CPU device.
+enum class RunOn { all, slow, cpu };
 struct NamedCase {
   std::string name;
   Case run;
-  bool slow;
+  RunOn run_on;
 };
 std::vector<NamedCase> &cases();
 
 // Registers a case at start-up: `static const Register r{"rmsnorm 7x3200", [](Context &c) {...}};`
 struct Register {
-  Register(std::string name, Case run, bool slow = false) {
-    cases().push_back({std::move(name), std::move(run), slow});
+  Register(std::string name, Case run, RunOn run_on = RunOn::all) {
+    cases().push_back({std::move(name), std::move(run), run_on});
   }
 };
 

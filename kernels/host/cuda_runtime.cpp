@@ -1,0 +1,169 @@
+// cuda_runtime.cpp: devices "cuda:N" through the CUDA runtime. CUDA's own names appear here and in device/cuda.h only.
+#include <cuda_runtime_api.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <set>
+
+#include "abi/error.h"
+#include "host/backend.h"
+
+namespace cria::gpu {
+namespace {
+
+void check(cudaError_t status, const char *what) {
+  if (status == cudaSuccess) return;
+  fail(CRIA_DEVICE_ERROR, "cuda: %s: %s (%s)", what, cudaGetErrorString(status),
+       cudaGetErrorName(status));
+}
+
+cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(stream); }
+
+// Every call selects its device first: the current device belongs to the thread.
+class CudaRuntime : public Runtime {
+ public:
+  explicit CudaRuntime(int device) : device_(device) {
+    select();
+    check(cudaGetDeviceProperties(&properties_, device), "reading the properties of the device");
+  }
+
+  std::string architecture() const override {
+    return "sm_" + std::to_string(properties_.major * 10 + properties_.minor);
+  }
+  int multiprocessors() const override { return properties_.multiProcessorCount; }
+
+  void *allocate(int64_t bytes) override {
+    select();
+    void *address = nullptr;
+    const cudaError_t status = cudaMalloc(&address, static_cast<size_t>(bytes));
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // it is sticky for the thread until read
+      return nullptr;
+    }
+    check(status, "allocating memory");
+    return address;
+  }
+  void release(void *address) override {
+    select();
+    check(cudaFree(address), "freeing memory");
+  }
+
+  Stream create_stream() override {
+    select();
+    cudaStream_t stream;
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "creating a stream");
+    return stream;
+  }
+  void destroy_stream(Stream stream) override {
+    select();
+    check(cudaStreamDestroy(stream_of(stream)), "destroying a stream");
+  }
+  void synchronize(Stream stream) override {
+    select();
+    check(cudaStreamSynchronize(stream_of(stream)), "waiting for a stream");
+  }
+  void synchronize_all() override {
+    select();
+    check(cudaDeviceSynchronize(), "waiting for the device");
+  }
+
+  void upload(Stream stream, void *device, const void *host, int64_t bytes) override {
+    move(stream, device, host, bytes, cudaMemcpyHostToDevice, "copying to the device");
+    synchronize(stream);
+  }
+  void download(Stream stream, void *host, const void *device, int64_t bytes) override {
+    move(stream, host, device, bytes, cudaMemcpyDeviceToHost, "copying from the device");
+    synchronize(stream);
+  }
+  void copy(Stream stream, void *to, const void *from, int64_t bytes) override {
+    move(stream, to, from, bytes, cudaMemcpyDeviceToDevice, "copying within the device");
+  }
+  void fill(Stream stream, void *device, int byte, int64_t bytes) override {
+    select();
+    check(cudaMemsetAsync(device, byte, static_cast<size_t>(bytes), stream_of(stream)),
+          "filling memory");
+  }
+
+  void launch(Stream stream, const KernelLaunch &kernel) override {
+    select();
+    allow_shared_memory(kernel);
+    const dim3 grid(static_cast<unsigned>(kernel.grid.x), static_cast<unsigned>(kernel.grid.y),
+                    static_cast<unsigned>(kernel.grid.z));
+    check(cudaLaunchKernel(kernel.function, grid, dim3(static_cast<unsigned>(kernel.threads)),
+                           kernel.arguments, static_cast<size_t>(kernel.shared_bytes),
+                           stream_of(stream)),
+          kernel.name);
+  }
+
+  void begin_capture(Stream stream) override {
+    select();
+    check(cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeThreadLocal),
+          "beginning a capture");
+  }
+  Graph end_capture(Stream stream) override {
+    select();
+    cudaGraph_t graph = nullptr;
+    check(cudaStreamEndCapture(stream_of(stream), &graph), "ending a capture");
+    cudaGraphExec_t executable = nullptr;
+    const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+    cudaGraphDestroy(graph);
+    check(status, "instantiating a graph");
+    return executable;
+  }
+  void launch_graph(Stream stream, Graph graph) override {
+    select();
+    check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream_of(stream)),
+          "launching a graph");
+  }
+  void destroy_graph(Graph graph) override {
+    check(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)), "destroying a graph");
+  }
+
+ private:
+  void select() const { check(cudaSetDevice(device_), "selecting the device"); }
+
+  void move(Stream stream, void *to, const void *from, int64_t bytes, cudaMemcpyKind kind,
+            const char *what) {
+    select();
+    check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), kind, stream_of(stream)), what);
+  }
+
+  // Above 48 KiB a kernel must be allowed its dynamic shared memory once.
+  void allow_shared_memory(const KernelLaunch &kernel) {
+    if (kernel.shared_bytes <= 48 << 10) return;
+    std::lock_guard lock(mutex_);
+    if (!allowed_.insert(kernel.function).second) return;
+    check(cudaFuncSetAttribute(kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(properties_.sharedMemPerBlockOptin)),
+          kernel.name);
+  }
+
+  const int device_;
+  cudaDeviceProp properties_{};
+  std::mutex mutex_;
+  std::set<const void *> allowed_;
+};
+
+}  // namespace
+
+std::unique_ptr<Runtime> open_runtime(const char *name) {
+  char *end = nullptr;
+  const long device = std::strtol(name + 5, &end, 10);  // after "cuda:"
+  if (end == name + 5 || *end || device < 0 || device > 1023) {
+    fail(CRIA_INVALID_ARGUMENT,
+         "device_open: unknown device '%s'; CUDA devices are cuda:0, cuda:1, ...", name);
+  }
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) {
+    fail(CRIA_DEVICE_ERROR, "device_open: '%s': no CUDA device can be used: %s; use 'cpu'", name,
+         cudaGetErrorString(status));
+  }
+  if (device >= count) {
+    fail(CRIA_INVALID_ARGUMENT, "device_open: '%s': this machine has %d CUDA devices", name, count);
+  }
+  return std::make_unique<CudaRuntime>(static_cast<int>(device));
+}
+
+}  // namespace cria::gpu

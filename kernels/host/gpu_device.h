@@ -1,0 +1,104 @@
+// gpu_device.h: a GPU device: its memory, queues, scratch and deferred errors, as the operation files see them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "abi/device.h"
+#include "abi/error.h"
+#include "host/runtime.h"
+
+namespace cria::gpu {
+
+// What a kernel can find wrong with its data. The first place (lowest index) of each kind is kept on the device and
+// reported by the next call that synchronises the queue.
+enum class Fault : int { embedding_id, gather_index, scatter_index, sample_row, count };
+constexpr int kFaults = static_cast<int>(Fault::count);
+
+struct GpuQueue;
+
+struct GpuDevice : cria_device {
+  GpuDevice(const char *device_name, std::unique_ptr<Runtime> runtime_);
+  ~GpuDevice() override;
+  const char *isa() const override;  // the architecture, "sm_90"
+  int32_t threads() const override;  // multiprocessors
+
+  // Memory that counts as live; throws CRIA_OUT_OF_MEMORY naming the operation. One release with the same bytes each.
+  void *allocate(const char *operation, int64_t bytes);
+  void release(void *address, int64_t bytes);
+
+  // Memory from the cache that does not count as live (scratch).
+  void *take(const char *operation, int64_t bytes);
+  void give_back(void *address);
+
+  const std::unique_ptr<Runtime> runtime;
+
+  // Live addresses of cria_alloc.
+  std::mutex ledger_mutex;
+  std::unordered_map<void *, int64_t> ledger;
+
+  std::mutex cache_mutex;
+  int queues = 0;  // alive, under cache_mutex
+
+ private:
+  struct Block {
+    void *address;
+    int64_t freed_at;  // number of the free, to know whether a queue may still use it
+  };
+  void drop_idle();
+
+  // Released blocks by size, kept because allocation by the driver stops the device. A block that was released while
+  // several queues existed serves again only after all of them were synchronised.
+  std::multimap<int64_t, Block> idle;
+  std::unordered_map<void *, int64_t> sizes;  // of all blocks in use
+  int64_t frees = 0, synchronised_at = 0;
+  std::string architecture;
+};
+
+struct GpuQueue : cria_queue {
+  explicit GpuQueue(GpuDevice &device);
+  ~GpuQueue();
+  GpuDevice &gpu() const { return static_cast<GpuDevice &>(*device); }
+
+  Stream stream;
+  // Device memory: kFaults words, index << 32 | value of the first fault of each kind, all ones for none.
+  uint64_t *faults;
+  int64_t fault_limits[kFaults] =
+      {};  // the bound that the last launch of that kind checked against
+
+  uint64_t *fault_slot(Fault kind, int64_t limit) {
+    fault_limits[static_cast<int>(kind)] = limit;
+    return faults + static_cast<int>(kind);
+  }
+  // Waits for the queue; throws what its kernels found, once.
+  void synchronize();
+  // Downloads and waits; reports faults too.
+  void download(void *host, const void *from, int64_t bytes);
+  void upload(void *to, const void *host, int64_t bytes);
+};
+
+inline GpuQueue &queue_of(cria_queue *queue) { return static_cast<GpuQueue &>(*queue); }
+
+// Scratch of one operation: device memory, aligned to 256 bytes, not initialised, free again for later work of the same
+// queue when the object goes out of scope (work of a queue runs in order).
+class Scratch {
+ public:
+  Scratch(GpuQueue &queue, int64_t bytes);
+  ~Scratch();
+  Scratch(const Scratch &) = delete;
+  Scratch &operator=(const Scratch &) = delete;
+  template <class T>
+  T *as() const {
+    return static_cast<T *>(data_);
+  }
+
+ private:
+  GpuDevice &device_;
+  void *data_;
+};
+
+}  // namespace cria::gpu
