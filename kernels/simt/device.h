@@ -210,7 +210,11 @@ CRIA_GPU void multiply(simt::Operation operation, float (&d)[4], const uint32_t 
   simt::Warp *warp = simt::machine.thread->warp;
   int lane = simt::machine.thread->lane;
   for (int i = 0; i < A; i++) warp->a[i][lane] = a[i];
-  for (int i = 0; i < B; i++) warp->b[i][lane] = b[i];
+  for (int i = 0; i < B; i++) {
+    int k = 2 * (lane % 4) + 8 * i;
+    warp->b[k][lane / 4] = uint16_t(b[i]);
+    warp->b[k + 1][lane / 4] = uint16_t(b[i] >> 16);
+  }
   for (int i = 0; i < 4; i++) warp->c[i / 2][lane][i % 2] = d[i];
   simt::meet(operation, kFullWarp, site);
   for (int i = 0; i < 4; i++) d[i] = warp->c[i / 2][lane][i % 2];

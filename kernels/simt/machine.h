@@ -68,8 +68,8 @@ struct alignas(64) Warp {
   // as a result, when the last lane of the meeting has: a lane that runs ahead overwrites nothing that another reads.
   alignas(
       64) uint32_t a[4][kLanes];  // fragments; the pairs of one row of a matrix lie side by side
-  uint32_t b[2][kLanes];
-  float c[2][kLanes][2];
+  uint16_t b[16][8];  // by rows k
+  alignas(32) float c[2][kLanes][2];
   uint32_t rows[4 * kLanes], matrices[4 * kLanes];
   uint64_t value[kLanes], result[kLanes];
   int32_t argument[kLanes];
