@@ -32,6 +32,15 @@ struct Queue {
 Queue g_queues[kMaxThreads];
 bool g_land_at_once = false;
 
+void write_shared(uint32_t to, int bytes, Site site) {
+  if (bytes == 16)
+    simt::write_shared<16>(to, site);
+  else if (bytes == 8)
+    simt::write_shared<8>(to, site);
+  else
+    simt::write_shared<4>(to, site);
+}
+
 void land(Copy &copy) {
   if (copy.landed) return;
   copy.landed = true;
@@ -92,8 +101,11 @@ void copy_async_wait(int groups, Site site) {
   for (Copy &copy : queue.copies) {
     if (copy.group >= queue.committed - groups) break;
     land(copy);
-    if (machine.watch & kChecks)
+    if (machine.watch & kChecks) {
+      // A write by this thread now: others may read it once they are ordered after the wait.
       std::memset(g_shared_state + copy.to, kWritten, size_t(copy.bytes));
+      write_shared(copy.to, copy.bytes, copy.site);
+    }
     done++;
   }
   queue.copies.erase(queue.copies.begin(), queue.copies.begin() + ptrdiff_t(done));

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 
+#include "simt/clock.h"
 #include "simt/fiber.h"
 #include "simt/schedule.h"
 #include "simt/warp.h"
@@ -93,6 +94,13 @@ void arrive(int id, int expected, Site site) {
              base_name(site.file), site.line, base_name(known.file), known.line);
   }
   if (++barrier.arrived == barrier.expected) {
+    if (barrier.expected == g_block.threads) {
+      join_block();
+    } else {
+      barrier.waiting[warp->number] |= bit;
+      join_lanes(barrier.waiting);
+      barrier.waiting[warp->number] &= ~bit;
+    }
     release(barrier);
     yield_to_schedule();
     return;
@@ -162,6 +170,7 @@ void fiber_entry() {
 
 bool run_block() {
   reset_block();
+  begin_block_clocks();
   reset_async();
   Thread *first = pick_thread(&g_block.thread[0]);
   prepare(first);
@@ -225,11 +234,6 @@ const char *who_waits_where() {
     i = end;
   }
   return text.c_str();
-}
-
-const char *base_name(const char *path) {
-  const char *slash = std::strrchr(path, '/');
-  return slash != nullptr ? slash + 1 : path;
 }
 
 }  // namespace cria::simt

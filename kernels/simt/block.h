@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "simt/machine.h"
+#include "simt/sites.h"
 
 namespace cria::simt {
 
@@ -33,13 +33,6 @@ void suspend();
 
 // The place and state of threads that wait, one line each for the same place.
 const char *who_waits_where();
-
-inline bool same_place(Site a, Site b) {
-  return a.line == b.line && (a.file == b.file || __builtin_strcmp(a.file, b.file) == 0);
-}
-
-// The last part of a path.
-const char *base_name(const char *path);
 
 const char *name_of(Operation operation);
 

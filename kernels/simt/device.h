@@ -31,7 +31,7 @@ CRIA_GPU int grid_z() { return simt::machine.grid[2]; }
 template <class T>
 CRIA_GPU T load(const T *p, Site site = Site::here()) {
   static_assert(sizeof(T) <= 16 && (sizeof(T) & (sizeof(T) - 1)) == 0);
-  if (simt::machine.watch) simt::read_global(p, int(sizeof(T)), site);
+  if (simt::machine.watch) simt::read_global<sizeof(T)>(p, site);
   T value;
   memcpy(&value, p, sizeof(T));
   return value;
@@ -45,13 +45,13 @@ CRIA_GPU T load_stream(const T *p, Site site = Site::here()) {
 template <class T>
 CRIA_GPU void store(T *p, T value, Site site = Site::here()) {
   static_assert(sizeof(T) <= 16 && (sizeof(T) & (sizeof(T) - 1)) == 0);
-  if (simt::machine.watch) simt::write_global(p, int(sizeof(T)), site);
+  if (simt::machine.watch) simt::write_global<sizeof(T)>(p, site);
   memcpy(p, &value, sizeof(T));
 }
 
 template <class T>
 CRIA_GPU T atomic_apply(T *p, T value, bool add, Site site) {
-  if (simt::machine.watch) simt::atomic_global(p, int(sizeof(T)), site);
+  if (simt::machine.watch) simt::atomic_global<sizeof(T)>(p, site);
   T old = *p;
   *p = add ? T(old + value) : (value < old ? value : old);
   return old;
@@ -99,7 +99,7 @@ class Shared {
   template <class V>
   static V get(uint32_t offset, Site site) {
     static_assert(sizeof(V) <= 16 && (sizeof(V) & (sizeof(V) - 1)) == 0);
-    if (simt::machine.watch) simt::read_shared(offset, int(sizeof(V)), site);
+    if (simt::machine.watch) simt::read_shared<sizeof(V)>(offset, site);
     V value;
     memcpy(&value, simt::machine.shared + offset, sizeof(V));
     return value;
@@ -107,7 +107,7 @@ class Shared {
   template <class V>
   static void set(uint32_t offset, V value, Site site) {
     static_assert(sizeof(V) <= 16 && (sizeof(V) & (sizeof(V) - 1)) == 0);
-    if (simt::machine.watch) simt::write_shared(offset, int(sizeof(V)), site);
+    if (simt::machine.watch) simt::write_shared<sizeof(V)>(offset, site);
     memcpy(simt::machine.shared + offset, &value, sizeof(V));
   }
 

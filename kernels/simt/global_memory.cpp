@@ -25,12 +25,6 @@ std::map<uint8_t *, size_t> g_live;   // allocations by address: bytes
 std::map<uint8_t *, size_t> g_freed;  // for reports: where released memory lay
 uint8_t *g_next;  // released addresses are not used again before the range has been used up
 
-uint8_t *reserve(size_t bytes) {
-  void *p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return p == MAP_FAILED ? nullptr : static_cast<uint8_t *>(p);
-}
-
 size_t shadow_index(const void *address) {
   return size_t(static_cast<const uint8_t *>(address) - g_arena.base);
 }
@@ -53,7 +47,7 @@ uint8_t *find_gap(uint8_t *from, size_t span) {
 }
 
 // Gives the pages that lie wholly in a range back to the system; they read as zero afterwards.
-void discard(uint8_t *from, size_t bytes) {
+void discard(void *from, size_t bytes) {
   auto first = (reinterpret_cast<uintptr_t>(from) + kPage - 1) / kPage * kPage;
   auto last = (reinterpret_cast<uintptr_t>(from) + bytes) / kPage * kPage;
   if (first < last) madvise(reinterpret_cast<void *>(first), last - first, MADV_DONTNEED);
@@ -67,8 +61,7 @@ void discard(uint8_t *from, size_t bytes) {
   if (at >= g_arena.bytes)
     report("global memory: %s of %d bytes at %s:%d: %p is no device address", verb, bytes, file,
            site.line, address);
-  bool vector = (bytes & (bytes - 1)) == 0;  // not the valid part of an asynchronous copy
-  if (vector && value % uintptr_t(bytes) != 0)
+  if (value % uintptr_t(bytes) != 0)
     report("global memory: misaligned %s of %d bytes at %s:%d: %s", verb, bytes, file, site.line,
            describe_address(address));
   for (int i = 0; i < bytes; i++)
@@ -81,18 +74,29 @@ void discard(uint8_t *from, size_t bytes) {
 
 }  // namespace
 
+void *reserve(size_t bytes) {
+  void *p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return p == MAP_FAILED ? nullptr : p;
+}
+
 bool open_arena() {
   std::lock_guard<std::recursive_mutex> lock(g_mutex);
   if (g_arena.base != nullptr) return true;
-  for (size_t bytes = size_t{256} << 30; bytes >= size_t{1} << 30; bytes /= 4) {
-    uint8_t *base = reserve(bytes);
-    uint8_t *state = base != nullptr ? reserve(bytes) : nullptr;
-    if (state != nullptr) {
+  // Memory, state, and cells for lines, words and bytes.
+  constexpr size_t kShares[] = {16, 16, sizeof(Cell), 4 * sizeof(Cell), 16 * sizeof(Cell)};
+  for (size_t bytes = size_t{64} << 30; bytes >= size_t{1} << 30; bytes /= 4) {
+    void *parts[5];
+    int count = 0;
+    while (count < 5 && (parts[count] = reserve(bytes / 16 * kShares[count])) != nullptr) count++;
+    if (count == 5) {
+      auto cells = [&](int i) { return static_cast<Cell *>(parts[i]); };
+      auto *base = static_cast<uint8_t *>(parts[0]);
       g_next = base + kRedZone;
-      g_arena = {base, state, bytes};
+      g_arena = {base, static_cast<uint8_t *>(parts[1]), bytes, {cells(2), cells(3), cells(4)}};
       return true;
     }
-    if (base != nullptr) munmap(base, bytes);
+    while (count-- > 0) munmap(parts[count], bytes / 16 * kShares[count]);
   }
   return false;
 }
@@ -125,7 +129,11 @@ void release(void *address) {
   if (g_freed.size() > 4096) g_freed.erase(g_freed.begin());
   std::memset(g_arena.state + shadow_index(at), kOutside, bytes);
   discard(at, bytes);
-  discard(g_arena.state + shadow_index(at), bytes);
+  size_t index = shadow_index(at);
+  discard(g_arena.state + index, bytes);
+  discard(g_arena.cells.lines + index / 16, bytes / 16 * sizeof(Cell));
+  discard(g_arena.cells.words + index / 4, bytes / 4 * sizeof(Cell));
+  discard(g_arena.cells.bytes + index, bytes * sizeof(Cell));
 }
 
 void forget(void *address, int64_t bytes) {
@@ -204,30 +212,54 @@ const char *describe_address(const void *address) {
   return text;
 }
 
-void read_global(const void *address, int bytes, Site site) {
-  if ((machine.watch & kChecks) == 0) return;
-  size_t at = shadow_index(address);
-  if (at >= g_arena.bytes || at % size_t(bytes) != 0 ||
-      !all_states(g_arena.state + at, bytes, kWritten))
-    bad_access(address, bytes, "read", site);
+template <int BYTES>
+void read_global(const void *address, Site site) {
+  if ((machine.watch & kChecks) != 0) {
+    size_t at = shadow_index(address);
+    if (at >= g_arena.bytes || at % BYTES != 0 ||
+        !all_states<BYTES>(g_arena.state + at, 0xFF, kWritten))
+      bad_access(address, BYTES, "read", site);
+    watch_races<Space::global, false, BYTES>(g_arena.cells, at, uintptr_t(g_arena.base), site);
+  }
 }
 
-void write_global(void *address, int bytes, Site site) {
-  if ((machine.watch & kChecks) == 0) return;
-  size_t at = shadow_index(address);
-  if (at >= g_arena.bytes || at % size_t(bytes) != 0) bad_access(address, bytes, "write", site);
-  uint8_t *state = g_arena.state + at;
-  for (int i = 0; i < bytes; i++)
-    if (state[i] == kOutside) bad_access(address, bytes, "write", site);
-  std::memset(state, kWritten, size_t(bytes));
+template <int BYTES>
+void write_global(void *address, Site site) {
+  if ((machine.watch & kChecks) != 0) {
+    size_t at = shadow_index(address);
+    if (at >= g_arena.bytes || at % BYTES != 0 ||
+        !all_states<BYTES>(g_arena.state + at, kUnwritten, kUnwritten))
+      bad_access(address, BYTES, "write", site);
+    std::memset(g_arena.state + at, kWritten, BYTES);
+    watch_races<Space::global, true, BYTES>(g_arena.cells, at, uintptr_t(g_arena.base), site);
+  }
 }
+
+// Atomic operations never race with each other, but with plain writes: as reads do.
+template <int BYTES>
+void atomic_global(void *address, Site site) {
+  read_global<BYTES>(address, site);
+}
+
+template void read_global<1>(const void *, Site);
+template void read_global<2>(const void *, Site);
+template void read_global<4>(const void *, Site);
+template void read_global<8>(const void *, Site);
+template void read_global<16>(const void *, Site);
+template void write_global<1>(void *, Site);
+template void write_global<2>(void *, Site);
+template void write_global<4>(void *, Site);
+template void write_global<8>(void *, Site);
+template void write_global<16>(void *, Site);
+template void atomic_global<4>(void *, Site);
+template void atomic_global<8>(void *, Site);
 
 void read_async_source(const void *from, int bytes, Site site) {
-  size_t at = shadow_index(from);
-  if (bytes > 0 && (at >= g_arena.bytes || !all_states(g_arena.state + at, bytes, kWritten)))
-    bad_access(from, bytes, "asynchronous read", site);
+  auto *at = static_cast<const uint8_t *>(from);
+  if (bytes == 16)
+    read_global<16>(from, site);
+  else
+    for (int i = 0; i < bytes; i++) read_global<1>(at + i, site);
 }
-
-void atomic_global(void *address, int bytes, Site site) { read_global(address, bytes, site); }
 
 }  // namespace cria::simt

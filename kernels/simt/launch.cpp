@@ -116,6 +116,7 @@ void launch(const char *kernel, Grid grid, int threads, int shared_bytes,
   choose_async(s.async);
   choose_skip(s.skip);
   seed_schedule(s.seed);
+  begin_launch_clocks();
   w.kernel = kernel;
   w.failure.clear();
   std::unique_lock<std::mutex> lock(w.mutex);

@@ -68,7 +68,7 @@ struct alignas(64) Warp {
   // as a result, when the last lane of the meeting has: a lane that runs ahead overwrites nothing that another reads.
   alignas(
       64) uint32_t a[4][kLanes];  // fragments; the pairs of one row of a matrix lie side by side
-  uint16_t b[16][8];  // by rows k
+  uint16_t b[16][8];              // by rows k
   alignas(32) float c[2][kLanes][2];
   uint32_t rows[4 * kLanes], matrices[4 * kLanes];
   uint64_t value[kLanes], result[kLanes];
@@ -93,11 +93,17 @@ CRIA_SIMT_LOCAL extern Machine machine;
 
 // ---- What device.h calls
 
-void read_global(const void *address, int bytes, Site site);
-void write_global(void *address, int bytes, Site site);
-void atomic_global(void *address, int bytes, Site site);
-void read_shared(uint32_t offset, int bytes, Site site);
-void write_shared(uint32_t offset, int bytes, Site site);
+// Accesses of 1, 2, 4, 8 or 16 bytes, before the bytes move.
+template <int BYTES>
+void read_global(const void *address, Site site);
+template <int BYTES>
+void write_global(void *address, Site site);
+template <int BYTES>
+void atomic_global(void *address, Site site);
+template <int BYTES>
+void read_shared(uint32_t offset, Site site);
+template <int BYTES>
+void write_shared(uint32_t offset, Site site);
 
 void copy_async(uint32_t to, const void *from, int bytes, int valid, Site site);
 void copy_async_commit(Site site);

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 
-#include "simt/machine.h"
+#include "simt/race.h"
 
 namespace cria::simt {
 
@@ -15,34 +16,48 @@ enum ByteState : uint8_t {
   kPending = 7,  // an asynchronous copy may land at any time (shared memory only)
 };
 
+// Whether the bits of `mask` in each of the states are those of `wanted`.
+template <int BYTES>
+[[gnu::always_inline]] inline bool all_states(const uint8_t *state, uint8_t mask, uint8_t wanted) {
+  using Word = std::conditional_t<
+      BYTES == 1, uint8_t,
+      std::conditional_t<BYTES == 2, uint16_t, std::conditional_t<BYTES == 4, uint32_t, uint64_t>>>;
+  constexpr uint64_t kEach = 0x0101010101010101u;
+  Word found;
+  std::memcpy(&found, state, sizeof found);
+  bool same = (found & Word(kEach * mask)) == Word(kEach * wanted);
+  if constexpr (BYTES == 16) {
+    std::memcpy(&found, state + 8, sizeof found);
+    same = same && (found & Word(kEach * mask)) == Word(kEach * wanted);
+  }
+  return same;
+}
+
 // All device memory lies in one range of addresses, so the shadow of an address is found by arithmetic.
 struct Arena {
   uint8_t *base;
   uint8_t *state;
   size_t bytes;
+  Cells cells;
 };
 extern Arena g_arena;
 
-inline bool all_states(const uint8_t *state, int bytes, uint8_t wanted) {
-  for (int i = 0; i < bytes; i++)
-    if (state[i] != wanted) return false;
-  return true;
-}
-
 // Reserves the range; false where the system refuses.
 bool open_arena();
+// Memory that takes no room until it is touched, zero at first; null where the system refuses.
+void *reserve(size_t bytes);
 
-// What a device range is used for; throws cria::Error if a byte of it is not live.
+// Throws cria::Error if a byte of the range is not live.
 void require_live(const void *address, int64_t bytes, const char *what);
 
 // "byte 12 of the allocation of 64 bytes at 0x...": where an address lies.
 const char *describe_address(const void *address);
 
+// The source of an asynchronous copy: any number of bytes.
+void read_async_source(const void *from, int bytes, Site site);
+
 // Makes the block's shared memory: not written, filled with NaN.
 void reset_shared(int bytes);
 extern uint8_t *g_shared_state;
-
-// The source of an asynchronous copy: any number of bytes.
-void read_async_source(const void *from, int bytes, Site site);
 
 }  // namespace cria::simt

@@ -1,12 +1,9 @@
-// settings.cpp: the settings, first read from the environment, and the places of synchronising calls.
+// settings.cpp: how launches run, first read from the environment.
 #include <cstdlib>
-#include <cstring>
 #include <string>
-#include <vector>
 
 #include "abi/error.h"
 #include "simt/emulator.h"
-#include "simt/warp.h"
 
 namespace cria::simt {
 
@@ -64,41 +61,11 @@ Settings from_environment() {
   return s;
 }
 
-std::vector<Site> g_places;
-std::string g_skip_file;
-int g_skip_line = 0;  // 0: nothing is skipped
-
 }  // namespace
 
 Settings &settings() {
   static Settings current = from_environment();
   return current;
-}
-
-void choose_skip(const std::string &skip) {
-  size_t colon = skip.rfind(':');
-  g_skip_line = colon == std::string::npos ? 0 : std::atoi(skip.c_str() + colon + 1);
-  g_skip_file = skip.substr(0, colon);
-  if (!skip.empty() && g_skip_line <= 0) bad_setting("skip", skip);
-}
-
-bool skipped(Site site) {
-  bool known = false;
-  for (const Site &place : g_places) known |= place.file == site.file && place.line == site.line;
-  if (!known) g_places.push_back(site);
-  return g_skip_line == site.line && g_skip_file == base_name(site.file);
-}
-
-std::vector<std::string> synchronising_places() {
-  std::vector<std::string> out;
-  for (const Site &place : g_places) {
-    std::string text = base_name(place.file);
-    text += ":" + std::to_string(place.line);
-    bool known = false;
-    for (const std::string &other : out) known |= other == text;
-    if (!known) out.push_back(text);
-  }
-  return out;
 }
 
 }  // namespace cria::simt

@@ -1,6 +1,5 @@
 // shared_memory.cpp: the block's shared memory and the checks of every access to it.
 #include <cstring>
-#include <memory>
 
 #include "simt/block.h"
 #include "simt/memory.h"
@@ -37,14 +36,26 @@ alignas(1024) uint8_t g_states[kLargest + 2 * kRedZone];
          verb, bytes, file, site.line, offset, thread);
 }
 
-inline bool within(uint32_t offset, int bytes) {
-  return uint64_t(offset) + uint64_t(bytes) <= machine.shared_bytes &&
-         offset % uint32_t(bytes) == 0;
+template <int BYTES>
+bool within(uint32_t offset) {
+  return uint64_t(offset) + BYTES <= machine.shared_bytes && offset % BYTES == 0;
 }
+
+// Cells of the largest region, never given back.
+Cells new_cells() {
+  auto part = [](size_t count) {
+    auto *cells = static_cast<Cell *>(reserve(count * sizeof(Cell)));
+    if (cells == nullptr) report("no room for the shadow of shared memory");
+    return cells;
+  };
+  return {part(kLargest / 16 + 1), part(kLargest / 4 + 4), part(kLargest + 16)};
+}
+Cells g_cells;
 
 }  // namespace
 
 void reset_shared(int bytes) {
+  if (g_cells.lines == nullptr) g_cells = new_cells();
   machine.shared = g_bytes + kRedZone;
   machine.shared_bytes = uint32_t(bytes);
   g_shared_state = g_states + kRedZone;
@@ -52,24 +63,41 @@ void reset_shared(int bytes) {
   std::memset(g_shared_state, kUnwritten, size_t(bytes));
 }
 
-void read_shared(uint32_t offset, int bytes, Site site) {
-  if ((machine.watch & kChecks) == 0) return;
-  if (!within(offset, bytes) || !all_states(g_shared_state + offset, bytes, kWritten))
-    bad_access(offset, bytes, "read", site);
+template <int BYTES>
+void read_shared(uint32_t offset, Site site) {
+  if ((machine.watch & kChecks) != 0) {
+    if (!within<BYTES>(offset) || !all_states<BYTES>(g_shared_state + offset, 0xFF, kWritten))
+      bad_access(offset, BYTES, "read", site);
+    watch_races<Space::shared, false, BYTES>(g_cells, offset, 0, site);
+  }
 }
 
-void write_shared(uint32_t offset, int bytes, Site site) {
-  if ((machine.watch & kChecks) == 0) return;
-  if (!within(offset, bytes)) bad_access(offset, bytes, "write", site);
-  for (int i = 0; i < bytes; i++)
-    if (g_shared_state[offset + uint32_t(i)] == kPending) bad_access(offset, bytes, "write", site);
-  std::memset(g_shared_state + offset, kWritten, size_t(bytes));
+template <int BYTES>
+void write_shared(uint32_t offset, Site site) {
+  if ((machine.watch & kChecks) != 0) {
+    constexpr uint8_t kInFlight = kPending & ~kWritten;
+    if (!within<BYTES>(offset) || !all_states<BYTES>(g_shared_state + offset, kInFlight, 0))
+      bad_access(offset, BYTES, "write", site);
+    std::memset(g_shared_state + offset, kWritten, BYTES);
+    watch_races<Space::shared, true, BYTES>(g_cells, offset, 0, site);
+  }
 }
+
+template void read_shared<1>(uint32_t, Site);
+template void read_shared<2>(uint32_t, Site);
+template void read_shared<4>(uint32_t, Site);
+template void read_shared<8>(uint32_t, Site);
+template void read_shared<16>(uint32_t, Site);
+template void write_shared<1>(uint32_t, Site);
+template void write_shared<2>(uint32_t, Site);
+template void write_shared<4>(uint32_t, Site);
+template void write_shared<8>(uint32_t, Site);
+template void write_shared<16>(uint32_t, Site);
 
 void load_row(uint32_t offset, int matrices, Site site) {
   Thread *self = machine.thread;
   if (self->lane >= 8 * matrices) return;
-  if (machine.watch) read_shared(offset, 16, site);
+  if (machine.watch) read_shared<16>(offset, site);
   std::memcpy(&self->warp->rows[4 * self->lane], machine.shared + offset, 16);
 }
 

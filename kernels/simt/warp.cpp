@@ -1,6 +1,7 @@
 // warp.cpp: collectives of a warp: lanes meet, the last to arrive does the operation for all.
 #include "simt/warp.h"
 
+#include "simt/clock.h"
 #include "simt/schedule.h"
 
 namespace cria::simt {
@@ -76,6 +77,7 @@ void operate(Warp *warp, const Meeting &meeting) {
       multiply_16x8x8(warp);
       break;
     case Operation::warp_sync:
+      join_warp(warp, meeting.mask);
       break;
   }
 }

@@ -17,10 +17,4 @@ void choose_multiply(MmaMode mode);
 
 void choose_async(AsyncMode mode);
 
-// Which synchronising call the running launch leaves out.
-void choose_skip(const std::string &skip);
-
-// Whether the settings remove the synchronising call at this place; notes that the place ran.
-bool skipped(Site site);
-
 }  // namespace cria::simt

@@ -58,7 +58,8 @@ class Array {
 void silent(const char *name, simt::Grid grid, int threads, int shared_bytes,
             const std::function<void()> &body, const std::function<void()> &verify);
 
-// Runs the kernel under the current settings: the report must have each of the words.
+// Runs the kernel under the current settings and several schedules: each launch must be reported, in order with all of
+// these words.
 void reported(const char *name, int threads, int shared_bytes, const std::function<void()> &body,
               std::initializer_list<const char *> words, simt::Grid grid = {});
 

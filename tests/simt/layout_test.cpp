@@ -94,29 +94,28 @@ const Register load_1t{"load_matrix_transposed<1>", check_load<1, true>};
 const Register load_2t{"load_matrix_transposed<2>", check_load<2, true>};
 const Register load_4t{"load_matrix_transposed<4>", check_load<4, true>};
 
-const Register permute{
-    "byte_permute", [] {
-      bool ok = true;
-      uint32_t a = 0x83127F01u, b = 0x04F5867Cu;
-      for (uint32_t selector = 0; selector < 0x10000; selector++) {
-        uint8_t bytes[8];
-        std::memcpy(bytes, &a, 4);
-        std::memcpy(bytes + 4, &b, 4);
-        uint32_t want = 0;
-        for (int i = 0; i < 4; i++) {
-          int nibble = int(selector >> (4 * i)) & 15;
-          uint8_t byte = bytes[nibble % 8];
-          if (nibble >= 8) byte = uint8_t(int8_t(byte) >> 7);
-          want += uint32_t(byte) * (1u << (8 * i));
-        }
-        ok &= byte_permute(a, b, selector) == want;
-      }
-      check(ok, "byte_permute differs");
-      check(lop3<0xF0>(1, 2, 3) == 1 && lop3<0xCC>(1, 2, 3) == 2 && lop3<0xAA>(1, 2, 3) == 3,
-            "lop3");
-      check(lop3<0xE8>(12, 10, 6) == 14, "lop3 majority");
-      check(pack_bf16(1.00390625f, 1.01171875f) == 0x3F823F80u, "pack_bf16 rounds to even");
-    }};
+void check_permute() {
+  bool ok = true;
+  uint32_t a = 0x83127F01u, b = 0x04F5867Cu;
+  for (uint32_t selector = 0; selector < 0x10000; selector++) {
+    uint8_t bytes[8];
+    std::memcpy(bytes, &a, 4);
+    std::memcpy(bytes + 4, &b, 4);
+    uint32_t want = 0;
+    for (int i = 0; i < 4; i++) {
+      int nibble = int(selector >> (4 * i)) & 15;
+      uint8_t byte = bytes[nibble % 8];
+      if (nibble >= 8) byte = uint8_t(int8_t(byte) >> 7);
+      want += uint32_t(byte) * (1u << (8 * i));
+    }
+    ok &= byte_permute(a, b, selector) == want;
+  }
+  check(ok, "byte_permute differs");
+  check(lop3<0xF0>(1, 2, 3) == 1 && lop3<0xCC>(1, 2, 3) == 2 && lop3<0xAA>(1, 2, 3) == 3, "lop3");
+  check(lop3<0xE8>(12, 10, 6) == 14, "lop3 majority");
+  check(pack_bf16(1.00390625f, 1.01171875f) == 0x3F823F80u, "pack_bf16 rounds to even");
+}
+const Register permute{"byte_permute", check_permute};
 
 // Values of 4 and 8 bytes around the warp, and votes.
 CRIA_KERNEL(64, 1)
@@ -137,22 +136,23 @@ void exchange_all(uint64_t *out) {
   store(out + thread_index(), sum);
 }
 
-const Register exchanges{"shuffles and votes", [] {
-                           Array<uint64_t> out(64);
-                           std::vector<uint64_t> want;
-                           for (int i = 0; i < 64; i++) {
-                             int lane = i % 32;
-                             uint64_t sum = uint64_t(31 - lane);
-                             sum = sum * 64 + uint64_t(lane ^ 5);
-                             sum = sum * 64 + uint64_t(lane + 3 < 32 ? lane + 3 : lane);
-                             sum = sum * 64 + uint64_t(lane >= 4 ? lane - 4 : lane);
-                             sum = (sum * 8 + 5) * 64 + uint64_t(lane ^ 8);
-                             want.push_back(sum);
-                           }
-                           silent(
-                               "exchange", {}, 64, 0, [&] { exchange_all(out); },
-                               [&] { check(out.values() == want, "values"); });
-                         }};
+void check_exchanges() {
+  Array<uint64_t> out(64);
+  std::vector<uint64_t> want;
+  for (int i = 0; i < 64; i++) {
+    int lane = i % 32;
+    uint64_t sum = uint64_t(31 - lane);
+    sum = sum * 64 + uint64_t(lane ^ 5);
+    sum = sum * 64 + uint64_t(lane + 3 < 32 ? lane + 3 : lane);
+    sum = sum * 64 + uint64_t(lane >= 4 ? lane - 4 : lane);
+    sum = (sum * 8 + 5) * 64 + uint64_t(lane ^ 8);
+    want.push_back(sum);
+  }
+  silent(
+      "exchange", {}, 64, 0, [&] { exchange_all(out); },
+      [&] { check(out.values() == want, "values"); });
+}
+const Register exchanges{"shuffles and votes", check_exchanges};
 
 // Copies of all sizes with zero fill through three stages of a pipeline.
 CRIA_KERNEL(128, 1)
@@ -176,25 +176,25 @@ void pipeline(const uint32_t *from, uint32_t *to, int steps, int valid) {
   }
 }
 
-const Register copies{
-    "copy_async", [] {
-      constexpr int kSteps = 7;
-      std::vector<uint32_t> values;
-      for (uint32_t i = 0; i < kSteps * 512; i++) values.push_back(i * 0x01010101u + 1);
-      Array<uint32_t> from(values), to(kSteps * 512);
-      for (int valid : {16, 7, 0}) {
-        std::vector<uint32_t> want;
-        for (int step = 0; step < kSteps; step++)
-          for (int i = 0; i < 128; i++) {
-            uint32_t v[4] = {};
-            std::memcpy(v, &values[size_t((step * 128 + (i + 33) % 128) * 4)], size_t(valid));
-            want.insert(want.end(), v, v + 4);
-          }
-        silent(
-            "pipeline", {}, 128, 3 * 128 * 16, [&] { pipeline(from, to, kSteps, valid); },
-            [&] { check(to.values() == want, "pipeline with %d valid bytes", valid); });
+void check_copies() {
+  constexpr int kSteps = 7;
+  std::vector<uint32_t> values;
+  for (uint32_t i = 0; i < kSteps * 512; i++) values.push_back(i * 0x01010101u + 1);
+  Array<uint32_t> from(values), to(kSteps * 512);
+  for (int valid : {16, 7, 0}) {
+    std::vector<uint32_t> want;
+    for (int step = 0; step < kSteps; step++)
+      for (int i = 0; i < 128; i++) {
+        uint32_t v[4] = {};
+        std::memcpy(v, &values[size_t((step * 128 + (i + 33) % 128) * 4)], size_t(valid));
+        want.insert(want.end(), v, v + 4);
       }
-    }};
+    silent(
+        "pipeline", {}, 128, 3 * 128 * 16, [&] { pipeline(from, to, kSteps, valid); },
+        [&] { check(to.values() == want, "pipeline with %d valid bytes", valid); });
+  }
+}
+const Register copies{"copy_async", check_copies};
 
 }  // namespace
 }  // namespace simt_test
