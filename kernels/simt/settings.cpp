@@ -50,9 +50,18 @@ void set(Settings &s, const std::string &key, const std::string &value) {
 }
 
 Settings from_environment() {
-  Settings s;
   const char *text = std::getenv("CRIA_SIMT");
-  std::string rest = text != nullptr ? text : "";
+  return parse_settings(text != nullptr ? text : "");
+}
+
+std::vector<Site> g_places;
+std::string g_skip_file;
+int g_skip_line = 0;  // 0: nothing is skipped
+
+}  // namespace
+
+Settings parse_settings(std::string rest) {
+  Settings s;
   while (!rest.empty()) {
     size_t comma = rest.find(',');
     std::string entry = rest.substr(0, comma);
@@ -63,12 +72,6 @@ Settings from_environment() {
   }
   return s;
 }
-
-std::vector<Site> g_places;
-std::string g_skip_file;
-int g_skip_line = 0;  // 0: nothing is skipped
-
-}  // namespace
 
 Settings &settings() {
   static Settings current = from_environment();
@@ -100,5 +103,7 @@ std::vector<std::string> synchronising_places() {
   }
   return out;
 }
+
+void reset_synchronising_places() { g_places.clear(); }
 
 }  // namespace cria::simt
