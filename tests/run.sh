@@ -17,7 +17,7 @@ clang_tool() {
 
 native_files() {
   cd "$root" && git ls-files -co --exclude-standard -- \
-    'native/*.h' 'native/*.c' 'native/*.cpp' 'tests/*.h' 'tests/*.cpp' 'kernels/*.h' 'kernels/*.cpp' 'kernels/*.cu'
+    'native/*.h' 'native/*.c' 'native/*.cpp' 'tests/*.h' 'tests/*.cpp' 'kernels/*.h' 'kernels/*.cpp' 'kernels/*.cu' 'tests/*.cu'
 }
 
 # report passed|failed|skipped NAME: counts a check and says so.
@@ -113,7 +113,9 @@ check_native() {
   fi
   local junit="$root/build/native/ctest.xml" name
   rm -f "$junit"
-  (cd "$root/build/native" && ctest -E '^conformance$' --output-on-failure --output-junit "$junit") >>"$log" 2>&1 || true
+  local without=(-LE slow)
+  [[ -z "$slow" ]] || without=()
+  (cd "$root/build/native" && ctest -E '^conformance$' "${without[@]}" --output-on-failure --output-junit "$junit") >>"$log" 2>&1 || true
   while IFS=' ' read -r state name; do
     case "$state" in
       run) report passed "$name" ;;
@@ -137,6 +139,26 @@ check_sanitized() {
     report failed "sanitized build"
   elif [[ -x "$root/build/sanitize/cria_conformance" ]]; then
     run_conformance "$root/build/sanitize/cria_conformance" "sanitized conformance"
+  fi
+}
+
+# The CUDA kernels for sm_80 (with --slow for every GPU): warnings, spills and arrays in local memory are errors of this build,
+# and docs/cuda/registers.md must fit what it made.
+check_cuda_kernels() {
+  local build="$root/build/cuda" architectures=()
+  if [[ -z "$slow" ]]; then
+    build="$root/build/cuda-sm80"
+    architectures=(-DCMAKE_CUDA_ARCHITECTURES=80-real)
+  fi
+  cmake -S "$root" --preset cuda -B "$build" "${architectures[@]}" &&
+    cmake --build "$build" --target kernel_table_check -j "$(nproc)"
+}
+
+check_cuda() {
+  if have nvcc; then
+    step "CUDA kernels and their registers" check_cuda_kernels
+  else
+    report skipped "CUDA kernels: no nvcc on this machine"
   fi
 }
 
@@ -185,6 +207,7 @@ cria_test() {
   step "Java format (./cria format repairs it)" env -C "$root" mvn -B -ntp -q spotless:check
   if check_native; then
     check_clang_tidy
+    check_cuda
     if [[ -n "$slow" ]]; then
       check_sanitized
       check_java -DexcludedGroups=

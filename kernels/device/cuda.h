@@ -1,4 +1,4 @@
-// cuda.h: the primitive layer on an NVIDIA GPU. The only file with inline PTX; tests/kernels compares what each wrapper
+// cuda.h: the primitive layer on an NVIDIA GPU. The only file with inline PTX; tests/cuda/ptx compares what each wrapper
 // emits with a golden text.
 #pragma once
 
@@ -9,8 +9,8 @@
 namespace cria::gpu {
 
 CRIA_GPU int thread_index() { return int(threadIdx.x); }
-CRIA_GPU int lane_index() { return int(threadIdx.x) % kWarp; }
-CRIA_GPU int warp_index() { return int(threadIdx.x) / kWarp; }
+CRIA_GPU int lane_index() { return int(threadIdx.x % unsigned(kWarp)); }
+CRIA_GPU int warp_index() { return int(threadIdx.x / unsigned(kWarp)); }
 CRIA_GPU int block_x() { return int(blockIdx.x); }
 CRIA_GPU int block_y() { return int(blockIdx.y); }
 CRIA_GPU int block_z() { return int(blockIdx.z); }

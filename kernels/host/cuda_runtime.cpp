@@ -18,6 +18,22 @@ void check(cudaError_t status, const char *what) {
        cudaGetErrorName(status));
 }
 
+// Floating-point operations of one multiprocessor in one cycle: dense products of bf16 with float32 sums, by NVIDIA's
+// architecture papers. 0 for those not listed.
+double tensor_flops_per_cycle(int architecture) {
+  switch (architecture) {
+    case 80:
+      return 2048;
+    case 86:
+    case 89:
+      return 512;
+    case 90:
+      return 4096;
+    default:
+      return 0;
+  }
+}
+
 cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(stream); }
 
 // Every call selects its device first: the current device belongs to the thread.
@@ -32,6 +48,15 @@ class CudaRuntime : public Runtime {
     return "sm_" + std::to_string(properties_.major * 10 + properties_.minor);
   }
   int multiprocessors() const override { return properties_.multiProcessorCount; }
+
+  Peak peak() const override {
+    const double memory_clock = 1e3 * attribute(cudaDevAttrMemoryClockRate);
+    const double bus_bytes = attribute(cudaDevAttrGlobalMemoryBusWidth) / 8.0;
+    const double clock = 1e3 * attribute(cudaDevAttrClockRate);
+    const int architecture = properties_.major * 10 + properties_.minor;
+    return {2 * memory_clock * bus_bytes,  // two transfers a cycle
+            clock * multiprocessors() * tensor_flops_per_cycle(architecture)};
+  }
 
   void *allocate(int64_t bytes) override {
     select();
@@ -121,6 +146,12 @@ class CudaRuntime : public Runtime {
   }
 
  private:
+  int attribute(cudaDeviceAttr what) const {
+    int value = 0;
+    check(cudaDeviceGetAttribute(&value, what, device_), "reading an attribute of the device");
+    return value;
+  }
+
   void select() const { check(cudaSetDevice(device_), "selecting the device"); }
 
   void move(Stream stream, void *to, const void *from, int64_t bytes, cudaMemcpyKind kind,

@@ -178,6 +178,14 @@ cria_status free(cria_device *device, void *address) {
   return CRIA_OK;
 }
 
+cria_status device_peak(const cria_device *device, double *bytes_per_second,
+                        double *flops_per_second) {
+  const Peak peak = static_cast<const GpuDevice &>(*device).runtime->peak();
+  *bytes_per_second = peak.bytes_per_second;
+  *flops_per_second = peak.flops_per_second;
+  return CRIA_OK;
+}
+
 cria_status queue_create(cria_device *device, cria_queue **queue) {
   *queue = new GpuQueue(static_cast<GpuDevice &>(*device));
   ++device->memory.objects;

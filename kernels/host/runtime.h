@@ -23,6 +23,11 @@ struct KernelLaunch {
   std::function<void()> body;
 };
 
+// What the hardware could do at best; zeros where that is not known.
+struct Peak {
+  double bytes_per_second, flops_per_second;  // flops: bf16 inputs, float32 sums
+};
+
 using Stream = void *;
 using Graph = void *;
 
@@ -32,6 +37,7 @@ class Runtime {
   virtual ~Runtime() = default;
   virtual std::string architecture() const = 0;  // "sm_90"
   virtual int multiprocessors() const = 0;
+  virtual Peak peak() const = 0;
 
   // Device memory, aligned to 256 bytes; null where there is none left.
   virtual void *allocate(int64_t bytes) = 0;

@@ -29,6 +29,8 @@ struct Settings {
   std::string skip;  // "file.cu:line", empty for none
 };
 Settings &settings();
+// Settings from text in that form; throws cria::Error on a word it does not know.
+Settings parse_settings(std::string text);
 
 // Device memory, aligned to 256 bytes, between red zones, not initialised. Null where the system has none.
 void *allocate(int64_t bytes);
@@ -76,5 +78,6 @@ std::vector<Conflict> conflicts();
 
 // Places of synchronising calls (barriers, warp syncs, async waits) that ran since the last reset, "file.cu:line".
 std::vector<std::string> synchronising_places();
+void reset_synchronising_places();
 
 }  // namespace cria::simt

@@ -47,9 +47,14 @@ void set(Settings &s, const std::string &key, const std::string &value) {
 }
 
 Settings from_environment() {
-  Settings s;
   const char *text = std::getenv("CRIA_SIMT");
-  std::string rest = text != nullptr ? text : "";
+  return parse_settings(text != nullptr ? text : "");
+}
+
+}  // namespace
+
+Settings parse_settings(std::string rest) {
+  Settings s;
   while (!rest.empty()) {
     size_t comma = rest.find(',');
     std::string entry = rest.substr(0, comma);
@@ -60,8 +65,6 @@ Settings from_environment() {
   }
   return s;
 }
-
-}  // namespace
 
 Settings &settings() {
   static Settings current = from_environment();

@@ -69,6 +69,6 @@ std::vector<std::string> synchronising_places() {
   return out;
 }
 
-void forget_synchronising_places() { g_synchronising.assign(g_sites.size(), false); }
+void reset_synchronising_places() { g_synchronising.assign(g_sites.size(), false); }
 
 }  // namespace cria::simt

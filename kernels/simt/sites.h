@@ -43,6 +43,5 @@ void choose_skip(const std::string &skip);
 
 // Whether the settings remove the synchronising call at this place; notes that the place ran.
 bool skipped(Site site);
-void forget_synchronising_places();
 
 }  // namespace cria::simt

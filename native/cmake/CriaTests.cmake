@@ -40,3 +40,5 @@ if(NOT CRIA_SANITIZE)
     endforeach()
   endforeach()
 endif()
+
+include(CriaCudaTests)

@@ -1,8 +1,11 @@
 # Configures (first time only) and builds the native part into build/native; used by Maven and by ./cria.
-#   cmake [-DTARGET=name] [-DBUILD_TYPE=Release] [-DBUILD_DIR=dir] -P native/cmake/build.cmake
+#   cmake [-DTARGET=name] [-DBUILD_TYPE=Release] [-DBUILD_DIR=dir] [-DCRIA_CUDA=ON] -P native/cmake/build.cmake
 get_filename_component(root "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
 if(NOT BUILD_DIR)
   set(BUILD_DIR "${root}/build/native")
+endif()
+if(NOT CRIA_CUDA)
+  set(CRIA_CUDA OFF)
 endif()
 if(NOT BUILD_TYPE)
   set(BUILD_TYPE Release)
@@ -17,6 +20,7 @@ if(NOT EXISTS "${BUILD_DIR}/CMakeCache.txt")
   endif()
   execute_process(
     COMMAND "${CMAKE_COMMAND}" -S "${root}" -B "${BUILD_DIR}" ${generator} "-DCMAKE_BUILD_TYPE=${BUILD_TYPE}"
+            "-DCRIA_CUDA=${CRIA_CUDA}"
     RESULT_VARIABLE status)
   if(status)
     # A cache of a failed configuration would hide the failure next time.

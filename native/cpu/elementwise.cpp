@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "abi/strides.h"
 #include "cpu/cpu_device.h"
 #include "cpu/operations.h"
-#include "cpu/strides.h"
 
 namespace cria::cpu {
 namespace {

@@ -4,19 +4,15 @@
 #include <cstring>
 #include <memory>
 
+#include "abi/dynamic_map.h"
 #include "abi/error.h"
+#include "abi/nf4_values.h"
 #include "cpu/cpu_device.h"
-#include "cpu/dynamic_map.h"
 #include "cpu/kernels/nf4_codec.h"
 #include "cpu/nf4_matrix.h"
 #include "cpu/operations.h"
 
 namespace cria::cpu {
-
-const float kNf4Values[16] = {-0x1p+0f,        -0x1.647362p-1f, -0x1.0cd66p-1f,  -0x1.94654p-2f,
-                              -0x1.23449ap-2f, -0x1.7a6a7ep-3f, -0x1.74f0e2p-4f, 0.0f,
-                              0x1.45f5fep-4f,  0x1.4995c6p-3f,  0x1.f809bap-3f,  0x1.5a0674p-2f,
-                              0x1.c3497p-2f,   0x1.200f56p-1f,  0x1.722766p-1f,  0x1p+0f};
 
 namespace {
 
@@ -64,7 +60,7 @@ void quantize_weights(CpuDevice &device, const cria_nf4 &w, cria_dtype dtype, co
   const auto kernel = nf4_kernels(device.tier).quantize[dtype];
   const int64_t width = dtype == CRIA_F32 ? 4 : 2;
   float bounds[15];
-  for (int i = 0; i < 15; ++i) bounds[i] = (w.code_map[i] + w.code_map[i + 1]) / 2;
+  for (int i = 0; i < 15; ++i) bounds[i] = nf4_bound(i);
   device.parallel_range(w.n * w.k, kGrain, [&](int64_t begin, int64_t end) {
     const int64_t bad = kernel(end - begin, w.block_size, bounds,
                                static_cast<const char *>(weights) + begin * width,

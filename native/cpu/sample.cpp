@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "abi/error.h"
+#include "abi/hash.h"
 #include "cpu/cpu_device.h"
-#include "cpu/hash.h"
 #include "cpu/operations.h"
 
 namespace cria::cpu {

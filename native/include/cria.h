@@ -485,6 +485,29 @@ CRIA_API cria_status cria_sample(cria_queue *queue, int64_t rows, int64_t v, con
                                  float temperature, int32_t top_k, float top_p, uint64_t key,
                                  int32_t *tokens);
 
+/* ------------------------------------------------------------------ self-check
+ * What the owner of a device runs first: is every part right on it, and how near to its limits? */
+
+/* What the device could do at best: bytes of memory per second, and floating-point operations per second on bf16 inputs with
+ * float32 sums, from its clocks and units. 0 where that is not known. */
+CRIA_API cria_status cria_device_peak(const cria_device *device, double *bytes_per_second,
+                                      double *flops_per_second);
+
+/* Runs check `index` (from 0) of the primitives that the device's kernels are made of. name: static storage, NULL past the
+ * last check. worst: the largest error as a share of what is allowed; right when at most 1. */
+CRIA_API cria_status cria_check_primitive(cria_queue *queue, int32_t index, const char **name,
+                                          double *worst);
+
+/*
+ * Runs check `index` (from 0) of the operations: the queue's device against the "cpu" device of this library, which is opened
+ * for it. name and worst as above, with the allowed difference that of inputs rounded to bf16 where a device may round them.
+ * repeats > 0 also times the operation on a shape of OpenLLaMA-3B: seconds is the median of `repeats` runs; bytes and
+ * flops the least that one run must move and compute. Not timed: all three are 0.
+ */
+CRIA_API cria_status cria_check_operation(cria_queue *queue, int32_t index, int32_t repeats,
+                                          const char **name, double *worst, double *seconds,
+                                          double *bytes, double *flops);
+
 #ifdef __cplusplus
 }
 #endif

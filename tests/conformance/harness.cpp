@@ -85,7 +85,7 @@ void Context::close(const char *what, const std::vector<float> &got,
 
 Buffer::Buffer(Context &context, int64_t bytes) : context_(context), bytes_(bytes) {
   // Elements need only their own alignment: every other buffer starts off a vector boundary.
-  skew_ = (context.skew++ % 2) * 4;
+  skew_ = context.aligned ? 0 : (context.skew++ % 2) * 4;
   int64_t total = bytes + 2 * kGuard + skew_ + 8;
   cria_status status = cria_alloc(context.device, total, &base_);
   if (status != CRIA_OK) {

@@ -116,6 +116,7 @@ struct Context {
   std::string name;  // of the running case
   int64_t checks = 0, failures = 0;
   uint64_t skew = 0;
+  bool aligned = false;  // new buffers start on a vector boundary; else every other one does
   std::vector<std::function<void()>> guards;
 
   bool is_cpu() const { return device_name == "cpu"; }
@@ -175,6 +176,15 @@ struct NamedCase {
   RunOn run_on;
 };
 std::vector<NamedCase> &cases();
+
+// The case with all of its buffers on vector boundaries: for the code that takes vectors only where all are.
+inline Case aligned(Case run) {
+  return [run](Context &context) {
+    context.aligned = true;
+    run(context);
+    context.aligned = false;
+  };
+}
 
 // Registers a case at start-up: `static const Register r{"rmsnorm 7x3200", [](Context &c) {...}};`
 struct Register {

@@ -7,12 +7,9 @@
 
 namespace cria::cpu {
 
-// The NF4 values; a code goes up by one where v > (value[i] + value[i + 1]) / 2.
-extern const float kNf4Values[16];
-
 struct Nf4Kernels {
   // Quantises n adjacent weights in blocks of block_size (even; the last block may be shorter) into
-  // ceil(n / 2) bytes and one absolute maximum per block. A missing last element gets code 7. Returns
+  // ceil(n / 2) bytes and one absolute maximum per block. bounds: nf4_bound. A missing last element gets code 7. Returns
   // the index of a weight in the first block that is not finite, or -1. Indexed by cria_dtype: f32,
   // bf16, f16.
   int64_t (*quantize[3])(int64_t n, int64_t block_size, const float *bounds, const void *w,

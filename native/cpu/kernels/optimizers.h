@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "cpu/dynamic_map.h"
+#include "abi/dynamic_map.h"
 #include "cpu/kernels/by_tier.h"
 
 namespace cria::cpu {

@@ -27,7 +27,8 @@ import picocli.CommandLine.Spec;
       EvalCommand.class,
       SftCommand.class,
       DpoCommand.class,
-      MergeCommand.class
+      MergeCommand.class,
+      DeviceCheckCommand.class
     },
     footer = {
       "",

@@ -18,6 +18,7 @@ class AbiTest {
     Nf4.class,
     Optimizers.class,
     Random.class,
+    SelfCheck.class,
     Transformer.class
   };
 

@@ -39,6 +39,7 @@ class JextractDescriptorsTest {
           Nf4.class,
           Optimizers.class,
           Random.class,
+          SelfCheck.class,
           Transformer.class);
 
   @Test

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace cria::cpu {
+namespace cria {
 
 // 256 ascending values in [-1, 1]. The signed map quantises NF4 scales and first moments, the unsigned
 // one second moments. Source: Dettmers et al. 2022, in the bits that bitsandbytes computes.
@@ -30,4 +30,4 @@ static inline uint8_t nearest_code(const DynamicMap &map, float v) {
   return static_cast<uint8_t>(code);
 }
 
-}  // namespace cria::cpu
+}  // namespace cria

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace cria::cpu {
+namespace cria {
 
 // dims[0..rank) of a box and the strides, in elements, of two tensors over it; last axis fastest.
 struct Box {
@@ -35,4 +35,4 @@ struct Box {
   }
 };
 
-}  // namespace cria::cpu
+}  // namespace cria

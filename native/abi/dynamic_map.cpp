@@ -1,11 +1,11 @@
 // dynamic_map.cpp: builds the dynamic maps bit for bit, with explicit fused multiply-adds.
-#include "cpu/dynamic_map.h"
+#include "abi/dynamic_map.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-namespace cria::cpu {
+namespace cria {
 namespace {
 
 // Point j of n evenly spaced ones on [0.1, 1], from the nearer end.
@@ -75,4 +75,4 @@ const DynamicMap &unsigned_dynamic_map() {
   return map;
 }
 
-}  // namespace cria::cpu
+}  // namespace cria
