@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "simt/counters.h"
 #include "simt/memory.h"
 #include "simt/schedule.h"
 #include "simt/warp.h"
@@ -32,13 +33,13 @@ struct Queue {
 Queue g_queues[kMaxThreads];
 bool g_land_at_once = false;
 
-void write_shared(uint32_t to, int bytes, Site site) {
+void check_write(uint32_t to, int bytes, Site site) {
   if (bytes == 16)
-    simt::write_shared<16>(to, site);
+    check_write_shared<16>(to, site);
   else if (bytes == 8)
-    simt::write_shared<8>(to, site);
+    check_write_shared<8>(to, site);
   else
-    simt::write_shared<4>(to, site);
+    check_write_shared<4>(to, site);
 }
 
 void land(Copy &copy) {
@@ -79,9 +80,13 @@ void copy_async(uint32_t to, const void *from, int bytes, int valid, Site site) 
   if (reinterpret_cast<uintptr_t>(from) % uintptr_t(bytes) != 0)
     report("asynchronous copy: misaligned source of %d bytes at %s:%d: %p", bytes,
            base_name(site.file), site.line, from);
+  if (machine.watch != 0) read_async_source(from, valid, site);
+  if (counting()) {
+    count_access(Access::write_shared, to, bytes, site);
+    g_counters->async_copies++;
+  }
   if (machine.watch & kChecks) {
-    read_async_source(from, valid, site);
-    write_shared(to, bytes, site);
+    check_write(to, bytes, site);
     std::memset(g_shared_state + to, kPending, size_t(bytes));
   }
   Copy copy{to, int8_t(bytes), int8_t(valid), false, from, queue.committed, site};
@@ -104,7 +109,7 @@ void copy_async_wait(int groups, Site site) {
     if (machine.watch & kChecks) {
       // A write by this thread now: others may read it once they are ordered after the wait.
       std::memset(g_shared_state + copy.to, kWritten, size_t(copy.bytes));
-      write_shared(copy.to, copy.bytes, copy.site);
+      check_write(copy.to, copy.bytes, copy.site);
     }
     done++;
   }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "simt/clock.h"
+#include "simt/counters.h"
 #include "simt/fiber.h"
 #include "simt/schedule.h"
 #include "simt/warp.h"
@@ -27,11 +28,16 @@ Thread *next_thread(Thread *from) {
   report("deadlock: no thread can run:%s", who_waits_where());
 }
 
-void release(Barrier &barrier) {
+void release(Barrier &barrier, const Warp *last) {
+  if (counting()) {
+    g_counters->block_barriers++;
+    converge(last);
+  }
   for (int w = 0; w < g_block.warps; w++) {
     uint32_t lanes = barrier.waiting[w];
     if (lanes == 0) continue;
     barrier.waiting[w] = 0;
+    if (counting()) converge(&g_block.warp[w]);
     g_block.warp[w].at_barrier &= ~lanes;
     g_block.warp[w].ready |= lanes;
     for (uint32_t rest = lanes; rest != 0; rest &= rest - 1)
@@ -57,6 +63,7 @@ void end_thread(Thread *self) {
   self->warp->live &= ~bit;
   self->warp->ready &= ~bit;
   g_block.live--;
+  if (counting() && self->warp->live == 0) converge(self->warp);
   check_not_awaited(self->warp, bit, "ends");
   for (int id = 0; id < kBarriers; id++) {
     const Barrier &barrier = g_block.barriers[id];
@@ -101,7 +108,7 @@ void arrive(int id, int expected, Site site) {
       join_lanes(barrier.waiting);
       barrier.waiting[warp->number] &= ~bit;
     }
-    release(barrier);
+    release(barrier, warp);
     yield_to_schedule();
     return;
   }

@@ -53,5 +53,6 @@ const char *cria_simt_conflicts() {
   for (const Conflict &c : conflicts()) {
     text += c.kernel + "\t" + c.place + "\t" + std::to_string(c.passes) + "\n";
   }
+  reset_conflicts();
   return text.c_str();
 }

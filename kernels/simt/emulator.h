@@ -62,9 +62,10 @@ struct Counters {
   int64_t sectors_read = 0, sectors_written = 0;
   // Distinct sectors touched by the whole launch: the least that must move, caches being perfect.
   int64_t unique_sectors_read = 0, unique_sectors_written = 0;
-  // Shared memory: warp-wide accesses, and the extra passes that bank conflicts cost them.
+  // Shared memory: passes of up to 128 bytes (a 16-byte access of a warp has four), and what bank conflicts add to them.
   int64_t shared_accesses = 0, shared_conflicts = 0;
   int64_t mma_16x8x16 = 0, mma_16x8x8 = 0, wgmma = 0;
+  // Barriers of a block or part of one, warp syncs, copies of single lanes.
   int64_t block_barriers = 0, warp_barriers = 0, async_copies = 0;
 };
 std::vector<Counters> counters();
@@ -75,6 +76,7 @@ struct Conflict {
   int64_t passes;
 };
 std::vector<Conflict> conflicts();
+void reset_conflicts();
 
 // Places of synchronising calls (barriers, warp syncs, async waits) that ran since the last reset, "file.cu:line".
 std::vector<std::string> synchronising_places();

@@ -6,7 +6,7 @@
 #include <mutex>
 
 #include "abi/error.h"
-#include "simt/block.h"
+#include "simt/counters.h"
 #include "simt/emulator.h"
 #include "simt/memory.h"
 
@@ -212,8 +212,9 @@ const char *describe_address(const void *address) {
   return text;
 }
 
+namespace {
 template <int BYTES>
-void read_global(const void *address, Site site) {
+void check_read(const void *address, Site site) {
   if ((machine.watch & kChecks) != 0) {
     size_t at = shadow_index(address);
     if (at >= g_arena.bytes || at % BYTES != 0 ||
@@ -221,6 +222,13 @@ void read_global(const void *address, Site site) {
       bad_access(address, BYTES, "read", site);
     watch_races<Space::global, false, BYTES>(g_arena.cells, at, uintptr_t(g_arena.base), site);
   }
+}
+}  // namespace
+
+template <int BYTES>
+void read_global(const void *address, Site site) {
+  check_read<BYTES>(address, site);
+  if (counting()) count_access(Access::read_global, uintptr_t(address), BYTES, site);
 }
 
 template <int BYTES>
@@ -233,12 +241,14 @@ void write_global(void *address, Site site) {
     std::memset(g_arena.state + at, kWritten, BYTES);
     watch_races<Space::global, true, BYTES>(g_arena.cells, at, uintptr_t(g_arena.base), site);
   }
+  if (counting()) count_access(Access::write_global, uintptr_t(address), BYTES, site);
 }
 
 // Atomic operations never race with each other, but with plain writes: as reads do.
 template <int BYTES>
 void atomic_global(void *address, Site site) {
   read_global<BYTES>(address, site);
+  if (counting()) count_access(Access::write_global, uintptr_t(address), BYTES, site);
 }
 
 template void read_global<1>(const void *, Site);
@@ -257,9 +267,10 @@ template void atomic_global<8>(void *, Site);
 void read_async_source(const void *from, int bytes, Site site) {
   auto *at = static_cast<const uint8_t *>(from);
   if (bytes == 16)
-    read_global<16>(from, site);
+    check_read<16>(from, site);
   else
-    for (int i = 0; i < bytes; i++) read_global<1>(at + i, site);
+    for (int i = 0; i < bytes; i++) check_read<1>(at + i, site);
+  if (counting() && bytes > 0) count_access(Access::read_global, uintptr_t(from), bytes, site);
 }
 
 }  // namespace cria::simt

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "abi/error.h"
+#include "simt/clock.h"
+#include "simt/counters.h"
 #include "simt/emulator.h"
 #include "simt/memory.h"
 #include "simt/schedule.h"
@@ -53,6 +55,7 @@ void run_grid(const Job &job) {
   machine.grid[0] = int32_t(job.grid.x);
   machine.grid[1] = int32_t(job.grid.y);
   machine.grid[2] = int32_t(job.grid.z);
+  if (counting()) begin_launch_counters(job.kernel);
   int64_t count = job.grid.x * job.grid.y * job.grid.z;
   for (int64_t i = 0; i < count; i++) {
     int64_t b = order_of_block(i, count);
@@ -146,9 +149,5 @@ void report(const char *format, ...) {
   w.failure = std::string("simt: ") + w.kernel + ": " + text + block;
   abandon_block();
 }
-
-std::vector<Counters> counters() { return {}; }
-void reset_counters() {}
-std::vector<Conflict> conflicts() { return {}; }
 
 }  // namespace cria::simt

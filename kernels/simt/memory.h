@@ -59,5 +59,8 @@ void read_async_source(const void *from, int bytes, Site site);
 // Makes the block's shared memory: not written, filled with NaN.
 void reset_shared(int bytes);
 extern uint8_t *g_shared_state;
+// The checks of a write without its counting: for what asynchronous copies write.
+template <int BYTES>
+void check_write_shared(uint32_t offset, Site site);
 
 }  // namespace cria::simt

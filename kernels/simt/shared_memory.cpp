@@ -1,7 +1,7 @@
 // shared_memory.cpp: the block's shared memory and the checks of every access to it.
 #include <cstring>
 
-#include "simt/block.h"
+#include "simt/counters.h"
 #include "simt/memory.h"
 
 namespace cria::simt {
@@ -70,10 +70,11 @@ void read_shared(uint32_t offset, Site site) {
       bad_access(offset, BYTES, "read", site);
     watch_races<Space::shared, false, BYTES>(g_cells, offset, 0, site);
   }
+  if (counting()) count_access(Access::read_shared, offset, BYTES, site);
 }
 
 template <int BYTES>
-void write_shared(uint32_t offset, Site site) {
+void check_write_shared(uint32_t offset, Site site) {
   if ((machine.watch & kChecks) != 0) {
     constexpr uint8_t kInFlight = kPending & ~kWritten;
     if (!within<BYTES>(offset) || !all_states<BYTES>(g_shared_state + offset, kInFlight, 0))
@@ -81,6 +82,12 @@ void write_shared(uint32_t offset, Site site) {
     std::memset(g_shared_state + offset, kWritten, BYTES);
     watch_races<Space::shared, true, BYTES>(g_cells, offset, 0, site);
   }
+}
+
+template <int BYTES>
+void write_shared(uint32_t offset, Site site) {
+  check_write_shared<BYTES>(offset, site);
+  if (counting()) count_access(Access::write_shared, offset, BYTES, site);
 }
 
 template void read_shared<1>(uint32_t, Site);
@@ -93,6 +100,9 @@ template void write_shared<2>(uint32_t, Site);
 template void write_shared<4>(uint32_t, Site);
 template void write_shared<8>(uint32_t, Site);
 template void write_shared<16>(uint32_t, Site);
+template void check_write_shared<4>(uint32_t, Site);
+template void check_write_shared<8>(uint32_t, Site);
+template void check_write_shared<16>(uint32_t, Site);
 
 void load_row(uint32_t offset, int matrices, Site site) {
   Thread *self = machine.thread;

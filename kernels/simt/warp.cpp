@@ -2,6 +2,7 @@
 #include "simt/warp.h"
 
 #include "simt/clock.h"
+#include "simt/counters.h"
 #include "simt/schedule.h"
 
 namespace cria::simt {
@@ -112,6 +113,14 @@ void operate(Warp *warp, const Meeting &meeting) {
       base_name(theirs->site.file), theirs->site.line, theirs->mask);
 }
 
+void count_meeting(const Warp *warp, const Meeting &meeting) {
+  if (meeting.mask == warp->live) converge(warp);
+  Counters &c = *g_counters;
+  if (meeting.operation == Operation::warp_sync) c.warp_barriers++;
+  if (meeting.operation == Operation::mma_16x8x16) c.mma_16x8x16++;
+  if (meeting.operation == Operation::mma_16x8x8) c.mma_16x8x8++;
+}
+
 }  // namespace
 
 void meet(Operation operation, uint32_t mask, Site site) {
@@ -133,6 +142,7 @@ void meet(Operation operation, uint32_t mask, Site site) {
   meeting.arrived |= bit;
   if (meeting.arrived == mask) {
     operate(warp, meeting);
+    if (counting()) count_meeting(warp, meeting);
     warp->meeting &= ~mask;
     warp->ready |= mask;
     meeting.arrived = 0;
