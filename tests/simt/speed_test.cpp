@@ -52,10 +52,11 @@ void multiplies(int n) {
   for (int i = 0; i < n; i++) mma_16x8x16(d, a, b);
 }
 void rows(int n) {
-  for (int i = 0; i < 4; i++) shared<float>(0).store(lane_index() * 4 + i, 0.0f);
+  auto s = shared<float>(thread_index() * 16);
+  s.set_vec(0, Vec<float, 4>{});
   warp_sync();
   uint32_t r[4];
-  for (int i = 0; i < n; i++) load_matrix<4>(r, shared<bf16>(0) + lane_index() * 8);
+  for (int i = 0; i < n; i++) load_matrix<4>(r, s.as<bf16>());
 }
 void asynchronous(const float *x, int n) {
   for (int i = 0; i < n; i++) {
@@ -89,7 +90,7 @@ void check_speed() {
     line("shared write 16",
          nanoseconds(256, 4096, [] { shared_accesses<4>(1000, false); }, 1, 256000));
     line("mma_16x8x16, per warp", nanoseconds(256, 0, [] { multiplies(500); }, 1, 8 * 500));
-    line("load_matrix<4>, per warp", nanoseconds(256, 512, [] { rows(500); }, 1, 8 * 500));
+    line("load_matrix<4>, per warp", nanoseconds(256, 4096, [] { rows(500); }, 1, 8 * 500));
     line("copy_async 16 with wait",
          nanoseconds(256, 16384, [&] { asynchronous(x, 500); }, 1, 256 * 500));
   }
