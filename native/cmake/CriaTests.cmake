@@ -2,7 +2,7 @@
 file(GLOB conformance_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/conformance/*.cpp")
 if(conformance_sources)
   add_executable(cria_conformance ${conformance_sources})
-  target_link_libraries(cria_conformance PRIVATE cria cria_flags)
+  target_link_libraries(cria_conformance PRIVATE cria cria_flags ${CMAKE_DL_LIBS})
   add_test(NAME conformance COMMAND cria_conformance)
   set_tests_properties(conformance PROPERTIES TIMEOUT 900)
 endif()
