@@ -48,7 +48,7 @@ if(TARGET cria_simt)
   file(GLOB check_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/native/check/*.cpp")
   add_executable(cria_kernel_counters EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/tests/counters/kernel_counters.cpp"
                                                        ${check_sources})
-  target_include_directories(cria_kernel_counters PRIVATE "${PROJECT_SOURCE_DIR}/native")
+  target_include_directories(cria_kernel_counters PRIVATE "${PROJECT_SOURCE_DIR}/native" "${PROJECT_SOURCE_DIR}/tests")
   target_link_libraries(cria_kernel_counters PRIVATE cria cria_flags ${CMAKE_DL_LIBS})
   add_custom_target(
     kernel_counters_table

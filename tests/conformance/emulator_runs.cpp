@@ -1,41 +1,19 @@
 // emulator_runs.cpp: schedules, modes of asynchronous copies, and mutations of synchronising calls on the emulator.
 #include "emulator_runs.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <map>
 #include <sstream>
+
+#include "emulator_control.h"
 
 namespace conformance {
 namespace {
 
-// A function of libcria_simt.so (kernels/simt/control.h), which the open device has loaded.
-template <class Function>
-Function *control(const char *name) {
-  static void *library = dlopen("libcria_simt.so", RTLD_NOW | RTLD_NOLOAD);
-  void *function = library ? dlsym(library, name) : nullptr;
-  if (!function) {
-    std::printf("FAIL libcria_simt.so has no function %s\n", name);
-    std::exit(1);
-  }
-  return reinterpret_cast<Function *>(function);
-}
-
-void configure(const std::string &settings) {
-  static auto *call = control<const char *(const char *)>("cria_simt_configure");
-  if (const char *wrong = call(settings.c_str())) {
-    std::printf("FAIL %s\n", wrong);
-    std::exit(1);
-  }
-}
-
 std::vector<std::string> places() {
-  static auto *call = control<const char *()>("cria_simt_places");
   std::vector<std::string> out;
-  std::istringstream lines(call());
+  std::istringstream lines(emulator::call("cria_simt_places"));
   for (std::string line; std::getline(lines, line);) out.push_back(line);
   return out;
 }
@@ -54,7 +32,7 @@ bool run_emulated(Context &context, const NamedCase &test, int runs) {
   const std::string architecture = cria_device_isa(context.device);
   bool passed = true;
   for (int i = 0; i < std::min(runs, 24) && passed; i++) {
-    configure(settings(i));
+    emulator::configure((settings(i)).c_str());
     context.tier = architecture + " " + settings(i);
     passed = context.run(test);
   }
@@ -69,7 +47,7 @@ bool run_mutations(Context &context, const std::vector<const NamedCase *> &tests
     double seconds;
   };
   std::map<std::string, std::vector<Reached>> by_place;
-  configure(settings(0));
+  emulator::configure((settings(0)).c_str());
   places();
   for (const NamedCase *test : tests) {
     const auto start = Clock::now();
@@ -89,7 +67,7 @@ bool run_mutations(Context &context, const std::vector<const NamedCase *> &tests
                      [](const Reached &a, const Reached &b) { return a.seconds < b.seconds; });
     std::string by;
     for (int mode = 0; mode < 6 && by.empty(); mode++) {
-      configure(settings(mode) + ",skip=" + place);
+      emulator::configure((settings(mode) + ",skip=" + place).c_str());
       for (const Reached &r : reached) {
         if (context.run(*r.test)) continue;
         by = r.test->name + " (" + settings(mode) + ")";
@@ -100,7 +78,7 @@ bool run_mutations(Context &context, const std::vector<const NamedCase *> &tests
     std::printf("| %s | %s |\n", place.c_str(), by.empty() ? "**nothing**" : by.c_str());
     std::fflush(stdout);
   }
-  configure(settings(0));
+  emulator::configure((settings(0)).c_str());
   context.quiet = false;
   const size_t all = by_place.size();
   std::printf("\n%zu of %zu removed calls were noticed (%.1f %%)\n", noticed, all,

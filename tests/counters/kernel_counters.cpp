@@ -1,7 +1,5 @@
 // kernel_counters.cpp: writes docs/cuda/counters.md: what the emulator counts for each kernel on the widths of OpenLLaMA-3B, and
 // the roofline of each operation on an A100 and an H100.
-#include <dlfcn.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -10,6 +8,7 @@
 
 #include "abi/error.h"
 #include "check/check.h"
+#include "conformance/emulator_control.h"
 
 namespace {
 
@@ -20,22 +19,11 @@ using cria::check::Problem;
 using cria::check::Session;
 using cria::check::Size;
 
-template <class Function>
-Function *control(const char *name) {
-  static void *library = dlopen("libcria_simt.so", RTLD_NOW | RTLD_NOLOAD);
-  void *function = library ? dlsym(library, name) : nullptr;
-  if (!function) {
-    std::fprintf(stderr, "libcria_simt.so has no function %s\n", name);
-    std::exit(1);
-  }
-  return reinterpret_cast<Function *>(function);
-}
-
 using Row = std::map<std::string, double>;
 
 // One row of numbers for each kernel that ran, in the order of the emulator's table.
 std::vector<std::pair<std::string, Row>> read_counters() {
-  std::istringstream text(control<const char *()>("cria_simt_counters")());
+  std::istringstream text(emulator::call("cria_simt_counters"));
   std::vector<std::string> names;
   std::vector<std::pair<std::string, Row>> rows;
   for (std::string line; std::getline(text, line);) {
@@ -51,15 +39,6 @@ std::vector<std::pair<std::string, Row>> read_counters() {
     rows.emplace_back(values[0], row);
   }
   return rows;
-}
-
-// The emulator thread would be slow with all checks; the conformance suite runs them.
-void configure() {
-  if (const char *wrong =
-          control<const char *(const char *)>("cria_simt_configure")("checks=off,counters=on")) {
-    std::fprintf(stderr, "%s\n", wrong);
-    std::exit(1);
-  }
 }
 
 void count(cria_queue *queue, const Operation &operation) {
@@ -155,7 +134,8 @@ struct Opened {
 int main() {
   try {
     const Opened simt("simt"), cpu("cpu");
-    configure();
+    // All checks would take long; the conformance suite makes them.
+    emulator::configure("checks=off,counters=on");
     run(simt.queue, cpu.queue);
     return 0;
   } catch (const cria::Error &e) {
