@@ -172,7 +172,7 @@ struct UnaryBackward {
 };
 
 // One block a segment.
-CRIA_KERNEL(kEachThreads, 8)
+CRIA_KERNEL(kEachThreads, 6)
 void segment_broadcast_kernel(const int32_t *offsets, const float *y, float *x) {
   const int64_t end = load(offsets + block_x() + 1);
   const float value = load(y + block_x());

@@ -73,7 +73,7 @@ tidy() {
   local commands="$root/build/tidy"
   cmake -S "$root" -B "$commands" -DCRIA_TIERS=avx512bf16 >/dev/null &&
     (cd "$root" && "run-clang-tidy-$clang_version" -quiet -p "$commands" -j "$(nproc)" \
-      -extra-arg=-Wno-unknown-warning-option "^$root/native/" 2>/dev/null) | { ! grep -A 3 -E 'error:'; }
+      -extra-arg=-Wno-unknown-warning-option "^$root/(native|kernels)/" 2>/dev/null) | { ! grep -A 3 -E 'error:'; }
 }
 
 check_clang_tidy() {
@@ -84,16 +84,17 @@ check_clang_tidy() {
   fi
 }
 
-# run_conformance PROGRAM NAME: the program ends with a line "N passed, N failed".
-run_conformance() {
-  local output="$root/build/${2// /-}.log" status=0
-  "$1" >"$output" 2>&1 || status=$?
+# run_counted NAME PROGRAM ARGUMENT...: the program ends with a line "N passed, N failed".
+run_counted() {
+  local name="$1" output="$root/build/${1// /-}.log" status=0
+  shift
+  "$@" >"$output" 2>&1 || status=$?
   local counts
   counts="$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$output" | tail -n 1)" || true
   if [[ -z "$counts" ]]; then
     tail -n 40 "$output"
     printf '\n' # the last line of a program that crashed may be cut
-    report failed "$2: no result (exit code $status)"
+    report failed "$name: no result (exit code $status)"
     return
   fi
   local p f
@@ -102,7 +103,7 @@ run_conformance() {
     grep '^FAIL' "$output" | head -n 40 || true
     ((f > 0)) || f=1
   fi
-  add_counts "$p" "$f" 0 "$2"
+  add_counts "$p" "$f" 0 "$name"
 }
 
 check_native() {
@@ -127,9 +128,17 @@ check_native() {
     esac
   done < <([[ -f "$junit" ]] && sed -n 's/.*<testcase name="\([^"]*\)".* status="\([a-z]*\)".*/\2 \1/p' "$junit")
   if [[ -x "$root/build/native/cria_conformance" ]]; then
-    run_conformance "$root/build/native/cria_conformance" "native conformance"
+    run_counted "native conformance" "$root/build/native/cria_conformance"
+    # Three settings have all modes of asynchronous copies, 24 all of them under all eight schedules.
+    run_counted "conformance of the CUDA kernels on the emulator" "$root/build/native/cria_conformance" --device simt \
+      --runs "$([[ -n "$slow" ]] && echo 24 || echo 8)" ${slow:+--slow}
   fi
   return 0
+}
+
+# Each synchronising call of the kernels, removed in turn, must be noticed.
+check_mutations() {
+  step "mutations of the CUDA kernels" "$root/build/native/cria_conformance" --mutate
 }
 
 # The native tests once more, under AddressSanitizer and UndefinedBehaviorSanitizer.
@@ -138,7 +147,7 @@ check_sanitized() {
     show_failure "the sanitized build"
     report failed "sanitized build"
   elif [[ -x "$root/build/sanitize/cria_conformance" ]]; then
-    run_conformance "$root/build/sanitize/cria_conformance" "sanitized conformance"
+    run_counted "sanitized conformance" "$root/build/sanitize/cria_conformance"
   fi
 }
 
@@ -209,6 +218,7 @@ cria_test() {
     check_clang_tidy
     check_cuda
     if [[ -n "$slow" ]]; then
+      check_mutations
       check_sanitized
       check_java -DexcludedGroups=
     else

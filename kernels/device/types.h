@@ -11,6 +11,8 @@
 // Last parameter and argument of a helper that calls primitives in the name of its caller.
 #define CRIA_PLACE , simt::Site place = simt::Site::here()
 #define CRIA_AT_PLACE , place
+#elif !defined(__CUDACC__)  // host files that share types with kernels
+#define CRIA_BOTH inline
 #else
 #define CRIA_PLACE
 #define CRIA_AT_PLACE

@@ -3,11 +3,14 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "abi/error.h"
 #include "host/backend.h"
+#include "host/cublas.h"
 
 namespace cria::gpu {
 namespace {
@@ -34,7 +37,15 @@ double tensor_flops_per_cycle(int architecture) {
   }
 }
 
+// Null where the library is not installed.
+const CublasApi *cublas_api() {
+  static const std::optional<CublasApi> api = CublasApi::open();
+  return api ? &*api : nullptr;
+}
+
 cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(stream); }
+
+constexpr int64_t kCublasWorkspace = 32 << 20;  // what cuBLAS asks for on sm_90, the most of all
 
 // Every call selects its device first: the current device belongs to the thread.
 class CudaRuntime : public Runtime {
@@ -82,6 +93,10 @@ class CudaRuntime : public Runtime {
   }
   void destroy_stream(Stream stream) override {
     select();
+    {
+      std::lock_guard lock(mutex_);
+      cublas_.erase(stream);
+    }
     check(cudaStreamDestroy(stream_of(stream)), "destroying a stream");
   }
   void synchronize(Stream stream) override {
@@ -119,6 +134,13 @@ class CudaRuntime : public Runtime {
                            kernel.arguments, static_cast<size_t>(kernel.shared_bytes),
                            stream_of(stream)),
           kernel.name);
+  }
+
+  bool multiply(Stream stream, const Product<float> &product) override {
+    return multiply_by_cublas(stream, product);
+  }
+  bool multiply(Stream stream, const Product<bf16> &product) override {
+    return multiply_by_cublas(stream, product);
   }
 
   void begin_capture(Stream stream) override {
@@ -160,6 +182,36 @@ class CudaRuntime : public Runtime {
     check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), kind, stream_of(stream)), what);
   }
 
+  // cuBLAS on one stream and the memory it works in.
+  struct StreamCublas {
+    CudaRuntime &runtime;
+    void *workspace;
+    std::optional<Cublas> cublas;
+    explicit StreamCublas(CudaRuntime &owner, Stream stream)
+        : runtime(owner), workspace(owner.allocate(kCublasWorkspace)) {
+      if (!workspace) fail(CRIA_OUT_OF_MEMORY, "cuda: no memory left for cuBLAS to work in");
+      cublas.emplace(*cublas_api(), stream, workspace, kCublasWorkspace);
+    }
+    ~StreamCublas() {
+      cublas.reset();
+      cudaFree(workspace);
+    }
+    StreamCublas(const StreamCublas &) = delete;
+    StreamCublas &operator=(const StreamCublas &) = delete;
+  };
+
+  template <class T>
+  bool multiply_by_cublas(Stream stream, const Product<T> &product) {
+    if (!cublas_api()) return false;
+    select();
+    const Cublas *cublas;
+    {
+      std::lock_guard lock(mutex_);
+      cublas = &cublas_.try_emplace(stream, *this, stream).first->second.cublas.value();
+    }
+    return cublas->multiply(product);
+  }
+
   // Above 48 KiB a kernel must be allowed its dynamic shared memory once.
   void allow_shared_memory(const KernelLaunch &kernel) {
     if (kernel.shared_bytes <= 48 << 10) return;
@@ -174,6 +226,7 @@ class CudaRuntime : public Runtime {
   cudaDeviceProp properties_{};
   std::mutex mutex_;
   std::set<const void *> allowed_;
+  std::map<Stream, StreamCublas> cublas_;
 };
 
 }  // namespace

@@ -23,6 +23,10 @@ struct KernelLaunch {
   std::function<void()> body;
 };
 
+struct bf16;
+template <class T>
+struct Product;
+
 // What the hardware could do at best; zeros where that is not known.
 struct Peak {
   double bytes_per_second, flops_per_second;  // flops: bf16 inputs, float32 sums
@@ -56,6 +60,9 @@ class Runtime {
   virtual void copy(Stream stream, void *to, const void *from, int64_t bytes) = 0;
   virtual void fill(Stream stream, void *device, int byte, int64_t bytes) = 0;
   virtual void launch(Stream stream, const KernelLaunch &launch) = 0;
+  // The product by a library of the system; false where there is none for it. The first of a stream may not be captured.
+  virtual bool multiply(Stream, const Product<float> &) { return false; }
+  virtual bool multiply(Stream, const Product<bf16> &) { return false; }
 
   // Work given to the stream between begin and end is recorded instead of run; launch_graph repeats it.
   virtual void begin_capture(Stream stream) = 0;

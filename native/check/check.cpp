@@ -30,7 +30,7 @@ using Result = std::vector<std::vector<float>>;
 
 Result results(cria_queue *queue, const Operation &what, std::vector<double> *tolerances) {
   Session session(queue);
-  const Problem problem = what.make(session, false);
+  const Problem problem = what.make(session, Size::small);
   problem.run();
   Result all;
   for (const Problem::Output &out : problem.outputs) {
@@ -95,7 +95,7 @@ double worst_error(cria_queue *queue, int32_t index) {
 
 Timing time(cria_queue *queue, int32_t index, int32_t repeats) {
   Session session(queue);
-  const Problem problem = operation(index)->make(session, true);
+  const Problem problem = operation(index)->make(session, Size::model);
   problem.run();
   succeed(cria_queue_synchronize(queue));
   std::vector<double> seconds;

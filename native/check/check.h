@@ -62,10 +62,18 @@ struct Problem {
   double bytes, flops;
 };
 
+// small: awkward sizes; narrow: the widths of OpenLLaMA-3B with few rows or heads, for counting on the emulator; model: its
+// shapes in training, 2048 tokens.
+enum class Size { small, narrow, model };
+
+template <class T>
+T of(Size size, T small, T narrow, T model) {
+  return size == Size::small ? small : size == Size::narrow ? narrow : model;
+}
+
 struct Operation {
   const char *name;
-  // Sets up a problem: small, with awkward sizes, or large, a shape of OpenLLaMA-3B.
-  Problem (*make)(Session &session, bool large);
+  Problem (*make)(Session &session, Size size);
 };
 
 // In two files, by what they are bound by.

@@ -19,14 +19,15 @@ struct Shape {
 
 double nf4_bytes(double n, double k) { return n * k * (0.5 + 1.0 / 64 + 4.0 / 64 / 256); }
 
-Shape linear_shape(bool large) { return large ? Shape{2048, 8640, 3200} : Shape{131, 200, 320}; }
+Shape linear_shape(Size size) {
+  return of<Shape>(size, {131, 200, 320}, {128, 8640, 3200}, {2048, 8640, 3200});
+}
 
-Problem nf4_linear(Session &s, bool large, Shape shape) {
+Problem nf4_linear(Session &s, Shape shape) {
   const auto [m, n, k] = shape;
   cria_nf4 *w = s.nf4(n, k);
   float *x = s.floats(m * k), *a = s.floats(kRank * k, 0.1f), *b = s.floats(n * kRank, 0.1f),
         *t = s.zeros(m * kRank), *y = s.zeros(m * n);
-  (void)large;
   return {[=, &s, m = m] {
             succeed(cria_nf4_linear(s.queue(), w, m, x, kRank, a, b, 0.5f, 0, 0, t, y));
           },
@@ -35,8 +36,8 @@ Problem nf4_linear(Session &s, bool large, Shape shape) {
           2.0 * m * n * k + 2.0 * m * kRank * (n + k)};
 }
 
-Problem nf4_backward(Session &s, bool large) {
-  const auto [m, n, k] = linear_shape(large);
+Problem nf4_backward(Session &s, Size size) {
+  const auto [m, n, k] = linear_shape(size);
   cria_nf4 *w = s.nf4(n, k);
   float *x = s.floats(m * k), *a = s.floats(kRank * k, 0.1f), *b = s.floats(n * kRank, 0.1f),
         *t = s.floats(m * kRank), *dy = s.floats(m * n), *dx = s.zeros(m * k),
@@ -50,23 +51,23 @@ Problem nf4_backward(Session &s, bool large) {
           2.0 * m * n * k + 4.0 * m * kRank * (n + k)};
 }
 
-Problem linear(Session &s, bool large, cria_dtype dtype) {
-  const auto [m, n, k] = linear_shape(large);
+Problem linear(Session &s, Size size, cria_dtype dtype) {
+  const auto [m, n, k] = linear_shape(size);
   const void *w = dtype == CRIA_F32 ? static_cast<void *>(s.floats(n * k, 0.05f))
                                     : static_cast<void *>(s.halves(n * k, 0.05f));
   float *x = s.floats(m * k), *y = s.zeros(m * n);
-  const double size = dtype == CRIA_F32 ? 4 : 2;
+  const double width = dtype == CRIA_F32 ? 4 : 2;
   return {[=, &s, m = m, n = n, k = k] {
             succeed(cria_linear(s.queue(), m, n, k, dtype, w, x, 0, nullptr, nullptr, 0, 0, 0,
                                 nullptr, y));
           },
           {{y, m * n, dtype == CRIA_F32 ? kExact : kRounded}},
-          size * n * k + 4.0 * (m * k + m * n),
+          width * n * k + 4.0 * (m * k + m * n),
           2.0 * m * n * k};
 }
 
-Problem linear_backward(Session &s, bool large) {
-  const auto [m, n, k] = linear_shape(large);
+Problem linear_backward(Session &s, Size size) {
+  const auto [m, n, k] = linear_shape(size);
   const uint16_t *w = s.halves(n * k, 0.05f);
   float *x = s.floats(m * k), *dy = s.floats(m * n), *dx = s.zeros(m * k), *dw = s.zeros(n * k);
   return {[=, &s, m = m, n = n, k = k] {
@@ -78,8 +79,8 @@ Problem linear_backward(Session &s, bool large) {
           4.0 * m * n * k};
 }
 
-Problem matmul(Session &s, bool large) {
-  const auto [m, n, k] = large ? Shape{1024, 1024, 1024} : Shape{67, 45, 131};
+Problem matmul(Session &s, Size size) {
+  const auto [m, n, k] = of<Shape>(size, {67, 45, 131}, {256, 256, 256}, {1024, 1024, 1024});
   const int64_t batch = 3;
   float *a = s.floats(batch * m * k), *b = s.floats(batch * k * n), *c = s.zeros(batch * m * n);
   return {[=, &s, m = m, n = n, k = k] {
@@ -94,19 +95,19 @@ struct Heads {
   int64_t t, heads, kv_heads, d;
 };
 
-Heads attention_shape(bool large) {
-  return large ? Heads{2048, 32, 32, 100} : Heads{90, 4, 2, 100};
+Heads attention_shape(Size size) {
+  return of<Heads>(size, {90, 4, 2, 100}, {512, 2, 2, 100}, {2048, 32, 32, 100});
 }
 
 // Small: a prompt and two answers that share it.
-std::vector<int32_t> sequences(bool large) {
-  if (large) return {0, 2048, 0, 0};
-  return {0, 50, 0, 0, 50, 25, 0, 50, 75, 15, 0, 50};
+std::vector<int32_t> sequences(Size size, int64_t t) {
+  if (size == Size::small) return {0, 50, 0, 0, 50, 25, 0, 50, 75, 15, 0, 50};
+  return {0, static_cast<int32_t>(t), 0, 0};
 }
 
-Problem attention(Session &s, bool large, bool backward) {
-  const auto [t, heads, kv_heads, d] = attention_shape(large);
-  const std::vector<int32_t> plan = sequences(large);
+Problem attention(Session &s, Size size, bool backward) {
+  const auto [t, heads, kv_heads, d] = attention_shape(size);
+  const std::vector<int32_t> plan = sequences(size, t);
   const auto count = static_cast<int64_t>(plan.size() / 4);
   const float scale = 1 / std::sqrt(static_cast<float>(d));
   float *q = s.floats(t * heads * d), *k = s.floats(t * kv_heads * d),
@@ -115,7 +116,7 @@ Problem attention(Session &s, bool large, bool backward) {
     succeed(cria_attention(s.queue(), t, heads, kv_heads, d, count, plan.data(), scale, q, k, v,
                            out, lse));
   };
-  const double pairs = large ? 0.5 * t * (t + 1) : 0;  // only the large problem is timed
+  const double pairs = 0.5 * t * (t + 1);  // of one sequence: the small problem is not timed
   const double bytes = 8.0 * t * d * (heads + kv_heads), flops = 4.0 * pairs * heads * d;
   if (!backward) {
     return {
@@ -135,8 +136,9 @@ Problem attention(Session &s, bool large, bool backward) {
           2.5 * flops};
 }
 
-Problem kv_attention(Session &s, bool large) {
-  const auto [length, heads, kv_heads, d] = large ? Heads{2048, 32, 32, 100} : Heads{75, 4, 2, 100};
+Problem kv_attention(Session &s, Size size) {
+  const auto [length, heads, kv_heads, d] =
+      of<Heads>(size, {75, 4, 2, 100}, {2048, 2, 2, 100}, {2048, 32, 32, 100});
   const float scale = 1 / std::sqrt(static_cast<float>(d));
   cria_kv *cache = s.cache(length, kv_heads, d);
   succeed(cria_kv_append(s.queue(), cache, length, s.floats(length * kv_heads * d),
@@ -154,10 +156,12 @@ struct Head {
   int64_t t, c, v;
 };
 
-Head head_shape(bool large) { return large ? Head{1024, 3200, 32000} : Head{37, 96, 301}; }
+Head head_shape(Size size) {
+  return of<Head>(size, {37, 96, 301}, {128, 3200, 32000}, {1024, 3200, 32000});
+}
 
-Problem cross_entropy(Session &s, bool large) {
-  const auto [t, c, v] = head_shape(large);
+Problem cross_entropy(Session &s, Size size) {
+  const auto [t, c, v] = head_shape(size);
   const uint16_t *w = s.halves(v * c, 0.1f);
   float *h = s.floats(t * c), *losses = s.zeros(t), *dh = s.zeros(t * c);
   int32_t *labels = s.integers(t, static_cast<int32_t>(v));
@@ -171,8 +175,8 @@ Problem cross_entropy(Session &s, bool large) {
           4.0 * t * c * v};
 }
 
-Problem logprob(Session &s, bool large) {
-  const auto [t, c, v] = head_shape(large);
+Problem logprob(Session &s, Size size) {
+  const auto [t, c, v] = head_shape(size);
   const uint16_t *w = s.halves(v * c, 0.1f);
   float *h = s.floats(t * c), *logp = s.zeros(t), *entropy = s.zeros(t), *unit = s.zeros(t * c);
   int32_t *labels = s.integers(t, static_cast<int32_t>(v));
@@ -188,19 +192,18 @@ Problem logprob(Session &s, bool large) {
 }  // namespace
 
 const std::vector<Operation> kProducts = {
-    {"nf4_linear",
-     [](Session &s, bool large) { return nf4_linear(s, large, linear_shape(large)); }},
+    {"nf4_linear", [](Session &s, Size size) { return nf4_linear(s, linear_shape(size)); }},
     {"nf4_linear, one row",
-     [](Session &s, bool large) {
-       return nf4_linear(s, large, large ? Shape{1, 8640, 3200} : Shape{1, 200, 320});
+     [](Session &s, Size size) {
+       return nf4_linear(s, of<Shape>(size, {1, 200, 320}, {1, 8640, 3200}, {1, 8640, 3200}));
      }},
     {"nf4_linear_bwd", nf4_backward},
-    {"linear bf16", [](Session &s, bool large) { return linear(s, large, CRIA_BF16); }},
-    {"linear f32", [](Session &s, bool large) { return linear(s, large, CRIA_F32); }},
+    {"linear bf16", [](Session &s, Size size) { return linear(s, size, CRIA_BF16); }},
+    {"linear f32", [](Session &s, Size size) { return linear(s, size, CRIA_F32); }},
     {"linear_bwd bf16", linear_backward},
     {"matmul", matmul},
-    {"attention", [](Session &s, bool large) { return attention(s, large, false); }},
-    {"attention_bwd", [](Session &s, bool large) { return attention(s, large, true); }},
+    {"attention", [](Session &s, Size size) { return attention(s, size, false); }},
+    {"attention_bwd", [](Session &s, Size size) { return attention(s, size, true); }},
     {"kv_attention", kv_attention},
     {"linear_cross_entropy", cross_entropy},
     {"linear_logprob", logprob},

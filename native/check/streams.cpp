@@ -10,12 +10,12 @@ struct Rows {
   int64_t t, c;
 };
 
-Rows rows(bool large) { return large ? Rows{2048, 3200} : Rows{37, 332}; }
+Rows rows(Size size) { return of<Rows>(size, {37, 332}, {64, 3200}, {2048, 3200}); }
 
-int64_t gated(bool large) { return large ? int64_t{2048} * 8640 : 37 * 171; }
+int64_t gated(Size size) { return of<int64_t>(size, 37 * 171, 64 * 8640, 2048 * 8640); }
 
-Problem nf4_dequantize(Session &s, bool large) {
-  const auto [n, k] = large ? Rows{8640, 3200} : Rows{37, 320};
+Problem nf4_dequantize(Session &s, Size size) {
+  const auto [n, k] = of<Rows>(size, {37, 320}, {128, 3200}, {8640, 3200});
   const cria_nf4 *w = s.nf4(n, k);
   float *out = s.zeros(n * k);
   return {[=, &s, n = n] { succeed(cria_nf4_dequantize(s.queue(), w, 0, n, CRIA_F32, out)); },
@@ -24,8 +24,8 @@ Problem nf4_dequantize(Session &s, bool large) {
           0};
 }
 
-Problem rmsnorm(Session &s, bool large) {
-  const auto [t, c] = rows(large);
+Problem rmsnorm(Session &s, Size size) {
+  const auto [t, c] = rows(size);
   float *x = s.floats(t * c), *gain = s.floats(c), *y = s.zeros(t * c), *inverse = s.zeros(t);
   return {
       [=, &s, t = t, c = c] { succeed(cria_rmsnorm(s.queue(), t, c, 1e-6f, x, gain, y, inverse)); },
@@ -34,8 +34,8 @@ Problem rmsnorm(Session &s, bool large) {
       4.0 * t * c};
 }
 
-Problem rmsnorm_bwd(Session &s, bool large) {
-  const auto [t, c] = rows(large);
+Problem rmsnorm_bwd(Session &s, Size size) {
+  const auto [t, c] = rows(size);
   float *x = s.floats(t * c), *gain = s.floats(c), *y = s.zeros(t * c), *inverse = s.zeros(t),
         *dy = s.floats(t * c), *dx = s.zeros(t * c);
   succeed(cria_rmsnorm(s.queue(), t, c, 1e-6f, x, gain, y, inverse));
@@ -47,8 +47,9 @@ Problem rmsnorm_bwd(Session &s, bool large) {
           8.0 * t * c};
 }
 
-Problem rope(Session &s, bool large) {
-  const int64_t t = large ? 2048 : 37, heads = large ? 32 : 3, d = 100;
+Problem rope(Session &s, Size size) {
+  const auto [t, heads] = of<Rows>(size, {37, 3}, {64, 32}, {2048, 32});
+  const int64_t d = 100;
   int32_t *positions = s.count_up(t);
   float *frequencies = s.floats(d / 2), *x = s.floats(t * heads * d), *y = s.zeros(t * heads * d);
   return {[=, &s] { succeed(cria_rope(s.queue(), t, heads, d, positions, frequencies, 0, x, y)); },
@@ -57,8 +58,8 @@ Problem rope(Session &s, bool large) {
           3.0 * t * heads * d};
 }
 
-Problem swiglu(Session &s, bool large) {
-  const int64_t n = gated(large);
+Problem swiglu(Session &s, Size size) {
+  const int64_t n = gated(size);
   float *gate = s.floats(n, 4), *up = s.floats(n), *y = s.zeros(n);
   return {[=, &s] { succeed(cria_swiglu(s.queue(), n, gate, up, y)); },
           {{y, n, kExact}},
@@ -66,8 +67,8 @@ Problem swiglu(Session &s, bool large) {
           4.0 * n};
 }
 
-Problem swiglu_bwd(Session &s, bool large) {
-  const int64_t n = gated(large);
+Problem swiglu_bwd(Session &s, Size size) {
+  const int64_t n = gated(size);
   float *gate = s.floats(n, 4), *up = s.floats(n), *dy = s.floats(n), *dgate = s.zeros(n),
         *dup = s.zeros(n);
   return {[=, &s] { succeed(cria_swiglu_bwd(s.queue(), n, gate, up, dy, dgate, dup)); },
@@ -76,16 +77,16 @@ Problem swiglu_bwd(Session &s, bool large) {
           10.0 * n};
 }
 
-Problem add(Session &s, bool large) {
-  const auto [t, c] = rows(large);
+Problem add(Session &s, Size size) {
+  const auto [t, c] = rows(size);
   const int64_t n = t * c;
   float *a = s.floats(n), *b = s.floats(n), *y = s.zeros(n);
   return {[=, &s] { succeed(cria_add(s.queue(), n, a, b, y)); }, {{y, n, 1e-7}}, 12.0 * n, 1.0 * n};
 }
 
-Problem embedding(Session &s, bool large) {
-  const auto [t, c] = rows(large);
-  const int64_t v = large ? 32000 : 97;
+Problem embedding(Session &s, Size size) {
+  const auto [t, c] = rows(size);
+  const int64_t v = of<int64_t>(size, 97, 1000, 32000);
   const uint16_t *table = s.halves(v * c, 1);
   int32_t *ids = s.integers(t, static_cast<int32_t>(v));
   float *out = s.zeros(t * c);
@@ -97,8 +98,8 @@ Problem embedding(Session &s, bool large) {
           0};
 }
 
-Problem softmax(Session &s, bool large) {
-  const auto [t, c] = rows(large);
+Problem softmax(Session &s, Size size) {
+  const auto [t, c] = rows(size);
   float *x = s.floats(t * c, 5), *y = s.zeros(t * c);
   return {[=, &s, t = t, c = c] { succeed(cria_softmax(s.queue(), t, c, 0, x, y)); },
           {{y, t * c, kExact}},
@@ -106,8 +107,8 @@ Problem softmax(Session &s, bool large) {
           5.0 * t * c};
 }
 
-Problem reduce(Session &s, bool large) {
-  const auto [t, c] = rows(large);
+Problem reduce(Session &s, Size size) {
+  const auto [t, c] = rows(size);
   float *x = s.floats(t * c), *y = s.zeros(t);
   return {
       [=, &s, t = t, c = c] { succeed(cria_reduce(s.queue(), CRIA_REDUCE_MEAN, t, c, 1, x, y)); },
@@ -116,10 +117,10 @@ Problem reduce(Session &s, bool large) {
       1.0 * t * c};
 }
 
-int64_t parameters(bool large) { return large ? 25'400'320 : 1013; }
+int64_t parameters(Size size) { return of<int64_t>(size, 1013, 1 << 18, 25'400'320); }
 
-Problem adamw(Session &s, bool large) {
-  const int64_t n = parameters(large);
+Problem adamw(Session &s, Size size) {
+  const int64_t n = parameters(size);
   float *p = s.floats(n), *grad = s.floats(n), *m = s.zeros(n), *v = s.zeros(n);
   return {[=, &s] {
             succeed(cria_adamw(s.queue(), n, p, nullptr, grad, 1, 1e-3f, 0.9, 0.999, 1e-8f, 0.01f,
@@ -130,8 +131,8 @@ Problem adamw(Session &s, bool large) {
           12.0 * n};
 }
 
-Problem adamw8(Session &s, bool large) {
-  const int64_t n = parameters(large), blocks = (n + 255) / 256;
+Problem adamw8(Session &s, Size size) {
+  const int64_t n = parameters(size), blocks = (n + 255) / 256;
   float *p = s.floats(n), *grad = s.floats(n), *m = s.zeros(blocks), *v = s.zeros(blocks);
   uint8_t *m_codes = s.zero_bytes(n), *v_codes = s.zero_bytes(n);
   return {[=, &s] {
@@ -143,8 +144,8 @@ Problem adamw8(Session &s, bool large) {
           20.0 * n};
 }
 
-Problem dpo_loss(Session &s, bool large) {
-  const int64_t n = large ? 4096 : 37;
+Problem dpo_loss(Session &s, Size size) {
+  const int64_t n = of<int64_t>(size, 37, 512, 4096);
   float *a = s.floats(n, 9), *b = s.floats(n, 9), *c = s.floats(n, 9), *d = s.floats(n, 9),
         *loss = s.zeros(n), *by_chosen = s.zeros(n), *by_rejected = s.zeros(n);
   int32_t *lengths = s.count_up(n);  // not used by this kind
@@ -157,8 +158,8 @@ Problem dpo_loss(Session &s, bool large) {
           20.0 * n};
 }
 
-Problem random_normal(Session &s, bool large) {
-  const auto [t, c] = rows(large);
+Problem random_normal(Session &s, Size size) {
+  const auto [t, c] = rows(size);
   float *x = s.zeros(t * c);
   return {[=, &s, n = t * c] { succeed(cria_random_normal(s.queue(), n, 7, 0, 1, CRIA_F32, x)); },
           {{x, t * c, kExact}},

@@ -20,3 +20,26 @@ foreach(source IN LISTS wrapper_tests)
   cria_cuda_test(ptx_${name}_mutated "${CRIA_NVCC}" bash "${cuda_tests}/ptx/check.sh" "${CRIA_NVCC}" ${name} --mutate)
   set_tests_properties(ptx_${name}_mutated PROPERTIES LABELS slow)
 endforeach()
+
+# cuBLAS: its calls on a test double, and our declarations against its header (also of the package nvidia-cublas: give its folder
+# as CRIA_CUBLAS_INCLUDE).
+add_library(cria_fake_cublas MODULE "${cuda_tests}/cublas/fake_cublas.cpp")
+target_link_libraries(cria_fake_cublas PRIVATE cria_flags)
+set(cublas_includes "${PROJECT_SOURCE_DIR}/kernels" "${PROJECT_SOURCE_DIR}/native" "${PROJECT_SOURCE_DIR}/native/include")
+add_executable(cria_cublas_test "${cuda_tests}/cublas/cublas_test.cpp" "${PROJECT_SOURCE_DIR}/kernels/host/cublas.cpp")
+target_include_directories(cria_cublas_test PRIVATE ${cublas_includes})
+target_link_libraries(cria_cublas_test PRIVATE cria_flags ${CMAKE_DL_LIBS})
+add_test(NAME cublas COMMAND cria_cublas_test "$<TARGET_FILE:cria_fake_cublas>")
+
+find_package(CUDAToolkit QUIET)
+find_path(CRIA_CUBLAS_INCLUDE cublas_v2.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+list(TRANSFORM cublas_includes PREPEND "-I" OUTPUT_VARIABLE cublas_flags)
+if(CRIA_CUBLAS_INCLUDE AND CUDAToolkit_FOUND)
+  list(GET CUDAToolkit_INCLUDE_DIRS 0 cuda_include)
+  add_test(NAME cublas_header
+           COMMAND "${CMAKE_CXX_COMPILER}" -std=c++17 -Wall -Wextra -Werror -fsyntax-only ${cublas_flags} -isystem
+                   "${CRIA_CUBLAS_INCLUDE}" -isystem "${cuda_include}" "${cuda_tests}/cublas/header_test.cpp")
+else()
+  add_test(NAME cublas_header COMMAND "${CMAKE_COMMAND}" -E echo "SKIP: no cublas_v2.h on this machine")
+endif()
+set_tests_properties(cublas cublas_header PROPERTIES TIMEOUT 300 SKIP_REGULAR_EXPRESSION "SKIP:")

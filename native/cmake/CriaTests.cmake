@@ -2,7 +2,7 @@
 file(GLOB conformance_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/conformance/*.cpp")
 if(conformance_sources)
   add_executable(cria_conformance ${conformance_sources})
-  target_link_libraries(cria_conformance PRIVATE cria cria_flags)
+  target_link_libraries(cria_conformance PRIVATE cria cria_flags ${CMAKE_DL_LIBS})
   add_test(NAME conformance COMMAND cria_conformance)
   set_tests_properties(conformance PROPERTIES TIMEOUT 900)
 endif()
@@ -42,3 +42,17 @@ if(NOT CRIA_SANITIZE)
 endif()
 
 include(CriaCudaTests)
+
+# docs/cuda/counters.md, by the target kernel_counters_table.
+if(TARGET cria_simt)
+  file(GLOB check_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/native/check/*.cpp")
+  add_executable(cria_kernel_counters EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/tests/counters/kernel_counters.cpp"
+                                                       ${check_sources})
+  target_include_directories(cria_kernel_counters PRIVATE "${PROJECT_SOURCE_DIR}/native" "${PROJECT_SOURCE_DIR}/tests")
+  target_link_libraries(cria_kernel_counters PRIVATE cria cria_flags ${CMAKE_DL_LIBS})
+  add_custom_target(
+    kernel_counters_table
+    COMMAND cria_kernel_counters > "${PROJECT_SOURCE_DIR}/docs/cuda/counters.md"
+    DEPENDS cria_simt
+    VERBATIM)
+endif()

@@ -1,4 +1,4 @@
-// harness.cpp: runs the cases on every tier and device and prints the count.
+// harness.cpp: checks, buffers with guards, and the run of one case.
 #include "harness.h"
 
 #include <cstdarg>
@@ -10,7 +10,6 @@ namespace conformance {
 namespace {
 Context *g_current = nullptr;
 constexpr uint32_t kPattern = 0xFFFFA5A5u;  // a quiet NaN as float32
-int g_printed = 0;
 }  // namespace
 
 std::vector<NamedCase> &cases() {
@@ -20,7 +19,7 @@ std::vector<NamedCase> &cases() {
 
 void Context::fail(const char *format, ...) {
   failures++;
-  if (g_printed++ > 100) return;
+  if (quiet || printed++ > 100) return;
   std::printf("FAIL %s [%s %s]: ", name.c_str(), device_name.c_str(), tier.c_str());
   va_list arguments;
   va_start(arguments, format);
@@ -143,98 +142,21 @@ void check_oracle(Context &context, const char *what, std::vector<double> &x,
   }
 }
 
-namespace {
-
-struct Total {
-  int64_t cases = 0, checks = 0, failed = 0;
-};
-
-void run_on(const char *device_name, const char *tier, const std::string &filter, bool slow,
-            Total &total) {
-  if (tier) setenv("CRIA_MAX_ISA", tier, 1);
-  Context context;
-  context.device_name = device_name;
-  cria_status status = cria_device_open(device_name, 2, &context.device);
-  if (status != CRIA_OK) {
-    std::printf("FAIL cannot open %s: %s\n", device_name, cria_last_error());
-    total.failed++;
-    return;
+bool Context::run(const NamedCase &test) {
+  g_current = this;
+  name = test.name;
+  const int64_t before = failures, checked = checks;
+  int64_t live = 0, after = 0;
+  cria_device_memory(device, &live, nullptr, nullptr);
+  try {
+    test.run(*this);
+  } catch (const std::exception &e) {
+    fail("the case ended early: %s", e.what());
   }
-  context.tier = cria_device_isa(context.device);
-  if (tier && context.tier != tier) {
-    std::printf("skip %s: this machine has %s\n", tier, context.tier.c_str());
-    cria_device_close(context.device);
-    return;
-  }
-  cria_queue_create(context.device, &context.queue);
-  g_current = &context;
-  int64_t run = 0, failed = 0;
-  for (const NamedCase &test : cases()) {
-    if (test.run_on == RunOn::slow && !slow) continue;
-    if (test.run_on == RunOn::cpu && !context.is_cpu()) continue;
-    if (test.name.find(filter) == std::string::npos) continue;
-    context.name = test.name;
-    int64_t before = context.failures, checks = context.checks, live = 0, after = 0;
-    cria_device_memory(context.device, &live, nullptr, nullptr);
-    try {
-      test.run(context);
-    } catch (const std::exception &e) {
-      context.fail("the case ended early: %s", e.what());
-    }
-    cria_device_memory(context.device, &after, nullptr, nullptr);
-    if (after != live)
-      context.fail("leaves %lld bytes behind", static_cast<long long>(after - live));
-    if (context.checks == checks) context.fail("made no check");
-    run++;
-    if (context.failures != before) failed++;
-  }
-  cria_queue_destroy(context.queue);
-  status = cria_device_close(context.device);
-  if (status != CRIA_OK) {
-    std::printf("FAIL close: %s\n", cria_last_error());
-    failed++;
-  }
-  std::printf("%s %s: %lld cases, %lld checks, %lld failed\n", device_name, context.tier.c_str(),
-              static_cast<long long>(run), static_cast<long long>(context.checks),
-              static_cast<long long>(failed));
-  std::fflush(stdout);
-  total.cases += run;
-  total.checks += context.checks;
-  total.failed += failed;
+  cria_device_memory(device, &after, nullptr, nullptr);
+  if (after != live) fail("leaves %lld bytes behind", static_cast<long long>(after - live));
+  if (checks == checked) fail("made no check");
+  return failures == before;
 }
 
-}  // namespace
 }  // namespace conformance
-
-int main(int argc, char **argv) {
-  std::string device = "cpu", filter, only_tier;
-  bool slow = false;
-  for (int i = 1; i < argc; i++) {
-    std::string argument = argv[i];
-    if (argument == "--slow") {
-      slow = true;
-    } else if (argument == "--device" && i + 1 < argc) {
-      device = argv[++i];
-    } else if (argument == "--tier" && i + 1 < argc) {
-      only_tier = argv[++i];
-    } else if (argument == "--filter" && i + 1 < argc) {
-      filter = argv[++i];
-    } else {
-      std::printf("usage: cria_conformance [--slow] [--device D] [--tier T] [--filter TEXT]\n");
-      return 2;
-    }
-  }
-  conformance::Total total;
-  if (device == "cpu") {
-    for (const char *tier : {"portable", "avx2", "avx512", "avx512bf16"})
-      if (only_tier.empty() || only_tier == tier)
-        conformance::run_on("cpu", tier, filter, slow, total);
-  } else {
-    conformance::run_on(device.c_str(), nullptr, filter, slow, total);
-  }
-  std::printf("conformance: %lld checks in %lld cases\n", static_cast<long long>(total.checks),
-              static_cast<long long>(total.cases));
-  std::printf("%lld passed, %lld failed\n", static_cast<long long>(total.cases - total.failed),
-              static_cast<long long>(total.failed));
-  return total.failed || total.cases == 0 ? 1 : 0;
-}

@@ -109,15 +109,21 @@ class Array : public Buffer {
   Context *context_ = nullptr;
 };
 
+struct NamedCase;
+
 struct Context {
   cria_device *device = nullptr;
   cria_queue *queue = nullptr;
   std::string device_name, tier;
   std::string name;  // of the running case
-  int64_t checks = 0, failures = 0;
+  int64_t checks = 0, failures = 0, printed = 0;
+  bool quiet = false;  // failures are counted, not printed
   uint64_t skew = 0;
   bool aligned = false;  // new buffers start on a vector boundary; else every other one does
   std::vector<std::function<void()>> guards;
+
+  // Runs a case on this device; false when a check failed, or it left memory behind or checked nothing.
+  bool run(const NamedCase &test);
 
   bool is_cpu() const { return device_name == "cpu"; }
   // Whether the device may round the inputs of products with bf16 and NF4 weights to bf16.

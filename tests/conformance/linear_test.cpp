@@ -321,15 +321,23 @@ struct MatmulRegistration {
                                           {1, 100, 100, 257},
                                           {1, 1, 130, 96},
                                           {1, 130, 1, 96}})
-      for (int mode = 0; mode < 8; mode++) {
-        std::string label = "matmul " + std::to_string(s.batch) + "x" + std::to_string(s.m) + "x" +
-                            std::to_string(s.n) + "x" + std::to_string(s.k) + " mode " +
-                            std::to_string(mode);
-        Register(label, [=](Context &c) {
-          matmul_case(c, s, mode & 1, mode & 2, mode & 4, true);
-          matmul_case(c, s, mode & 1, mode & 2, mode & 4, false);
-        });
-      }
+      add(s, "matmul ", [](Case run) { return run; });
+    // Rows of whole vectors: a few rows, and tiles with edges on both sides.
+    for (Product s : std::vector<Product>{{1, 8, 72, 64}, {3, 20, 4, 12}, {2, 132, 148, 36}})
+      add(s, "aligned matmul ", aligned);
+  }
+
+  template <class Change>
+  void add(Product s, const char *what, Change change) {
+    for (int mode = 0; mode < 8; mode++) {
+      std::string label = what + std::to_string(s.batch) + "x" + std::to_string(s.m) + "x" +
+                          std::to_string(s.n) + "x" + std::to_string(s.k) + " mode " +
+                          std::to_string(mode);
+      Register(label, change([=](Context &c) {
+                 matmul_case(c, s, mode & 1, mode & 2, mode & 4, true);
+                 matmul_case(c, s, mode & 1, mode & 2, mode & 4, false);
+               }));
+    }
   }
 } matmul_registration;
 

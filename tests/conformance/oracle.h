@@ -52,8 +52,8 @@ inline Matrix sum_of(Matrix a, const Matrix &b) {
   return a;
 }
 
-// The dropout rule of cria.h: true when element `index` of the input is kept.
-inline bool kept(uint64_t key, uint64_t index, float p) {
+// h of cria.h (dropout): 32 random bits of element `index` under a key.
+inline uint32_t hash(uint64_t key, uint64_t index) {
   auto fmix = [](uint32_t z) {
     z ^= z >> 16;
     z *= 0x85EBCA6Bu;
@@ -62,8 +62,12 @@ inline bool kept(uint64_t key, uint64_t index, float p) {
     return z ^ (z >> 16);
   };
   uint32_t h = fmix(uint32_t(key) + 0x9E3779B9u * uint32_t(index));
-  h = fmix(h ^ uint32_t(key >> 32) ^ uint32_t(index >> 32));
-  return h >= uint32_t(std::floor(double(p) * 4294967296.0));
+  return fmix(h ^ uint32_t(key >> 32) ^ uint32_t(index >> 32));
+}
+
+// The dropout rule of cria.h: true when element `index` of the input is kept.
+inline bool kept(uint64_t key, uint64_t index, float p) {
+  return hash(key, index) >= uint32_t(std::floor(double(p) * 4294967296.0));
 }
 
 // Factors of the kept elements: 0 or 1/(1-p).

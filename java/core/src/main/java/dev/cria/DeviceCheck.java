@@ -50,9 +50,7 @@ public final class DeviceCheck {
 
   /** Checks each primitive of the device's kernels; the CPU has none. */
   public static void primitives(Device device, Consumer<Result> report) {
-    run(
-        report,
-        (index, name, out) -> SelfCheck.checkPrimitive(device.queue(), index, name, out));
+    run(report, (index, name, out) -> SelfCheck.checkPrimitive(device.queue(), index, name, out));
   }
 
   /**

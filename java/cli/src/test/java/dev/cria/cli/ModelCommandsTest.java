@@ -20,7 +20,18 @@ class ModelCommandsTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"import", "init", "info", "generate", "chat", "eval", "sft", "dpo", "merge", "device-check"})
+      strings = {
+        "import",
+        "init",
+        "info",
+        "generate",
+        "chat",
+        "eval",
+        "sft",
+        "dpo",
+        "merge",
+        "device-check"
+      })
   void helpDescribesTheCommandWithAnExample(String command) {
     Cli help = Cli.ok(command, "--help");
     assertThat(help.out())

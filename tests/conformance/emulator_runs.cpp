@@ -1,0 +1,89 @@
+// emulator_runs.cpp: schedules, modes of asynchronous copies, and mutations of synchronising calls on the emulator.
+#include "emulator_runs.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <sstream>
+
+#include "emulator_control.h"
+
+namespace conformance {
+namespace {
+
+std::vector<std::string> places() {
+  std::vector<std::string> out;
+  std::istringstream lines(emulator::call("cria_simt_places"));
+  for (std::string line; std::getline(lines, line);) out.push_back(line);
+  return out;
+}
+
+// Settings number i of 24: 3 modes of asynchronous copies with 8 schedules, the sums of mma changing along.
+std::string settings(int i) {
+  static const char *const async[] = {"lazy", "eager", "random"};
+  static const char *const mma[] = {"sequential", "pairwise", "float64"};
+  return std::string("async=") + async[i % 3] + ",seed=" + std::to_string(i % 8) +
+         ",mma=" + mma[(i / 3 + i) % 3];
+}
+
+}  // namespace
+
+bool run_emulated(Context &context, const NamedCase &test, int runs) {
+  const std::string architecture = cria_device_isa(context.device);
+  bool passed = true;
+  for (int i = 0; i < std::min(runs, 24) && passed; i++) {
+    emulator::configure((settings(i)).c_str());
+    context.tier = architecture + " " + settings(i);
+    passed = context.run(test);
+  }
+  context.tier = architecture;
+  return passed;
+}
+
+bool run_mutations(Context &context, const std::vector<const NamedCase *> &tests) {
+  using Clock = std::chrono::steady_clock;
+  struct Reached {
+    const NamedCase *test;
+    double seconds;
+  };
+  std::map<std::string, std::vector<Reached>> by_place;
+  emulator::configure((settings(0)).c_str());
+  places();
+  for (const NamedCase *test : tests) {
+    const auto start = Clock::now();
+    if (!context.run(*test)) {
+      std::printf("FAIL %s fails without a mutation\n", test->name.c_str());
+      return false;
+    }
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    for (const std::string &place : places()) by_place[place].push_back({test, seconds});
+  }
+  context.quiet = true;
+  size_t noticed = 0;
+  std::printf("| place | noticed by |\n|---|---|\n");
+  for (auto &[place, reached] : by_place) {
+    // Cheap cases first; a case that a mutation makes pass in one mode may fail in another.
+    std::stable_sort(reached.begin(), reached.end(),
+                     [](const Reached &a, const Reached &b) { return a.seconds < b.seconds; });
+    std::string by;
+    for (int mode = 0; mode < 6 && by.empty(); mode++) {
+      emulator::configure((settings(mode) + ",skip=" + place).c_str());
+      for (const Reached &r : reached) {
+        if (context.run(*r.test)) continue;
+        by = r.test->name + " (" + settings(mode) + ")";
+        break;
+      }
+    }
+    if (!by.empty()) noticed++;
+    std::printf("| %s | %s |\n", place.c_str(), by.empty() ? "**nothing**" : by.c_str());
+    std::fflush(stdout);
+  }
+  emulator::configure((settings(0)).c_str());
+  context.quiet = false;
+  const size_t all = by_place.size();
+  std::printf("\n%zu of %zu removed calls were noticed (%.1f %%)\n", noticed, all,
+              all ? 100.0 * double(noticed) / double(all) : 0.0);
+  return all > 0 && double(noticed) >= 0.98 * double(all);
+}
+
+}  // namespace conformance
