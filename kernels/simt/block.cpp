@@ -28,6 +28,14 @@ Thread *next_thread(Thread *from) {
   report("deadlock: no thread can run:%s", who_waits_where());
 }
 
+// Whether the thread runs for the first time now.
+bool begins(const Thread *thread) {
+  uint32_t bit = 1u << thread->lane;
+  if ((thread->warp->fresh & bit) == 0) return false;
+  thread->warp->fresh &= ~bit;
+  return true;
+}
+
 void release(Barrier &barrier, const Warp *last) {
   if (counting()) {
     g_counters->block_barriers++;
@@ -40,8 +48,6 @@ void release(Barrier &barrier, const Warp *last) {
     if (counting()) converge(&g_block.warp[w]);
     g_block.warp[w].at_barrier &= ~lanes;
     g_block.warp[w].ready |= lanes;
-    for (uint32_t rest = lanes; rest != 0; rest &= rest - 1)
-      g_block.warp[w].threads[__builtin_ctz(rest)].state = State::ready;
   }
   barrier.arrived = 0;
 }
@@ -59,7 +65,6 @@ void check_not_awaited(const Warp *warp, uint32_t lane_bit, const char *goes) {
 void end_thread(Thread *self) {
   check_async_ended(self);
   uint32_t bit = 1u << self->lane;
-  self->state = State::ended;
   self->warp->live &= ~bit;
   self->warp->ready &= ~bit;
   g_block.live--;
@@ -74,7 +79,7 @@ void end_thread(Thread *self) {
   }
 }
 
-void arrive(int id, int expected, Site site) {
+Next arrive(int id, int expected, Site site) {
   Thread *self = machine.thread;
   Warp *warp = self->warp;
   Barrier &barrier = g_block.barriers[id];
@@ -109,17 +114,14 @@ void arrive(int id, int expected, Site site) {
       barrier.waiting[warp->number] &= ~bit;
     }
     release(barrier, warp);
-    yield_to_schedule();
-    return;
+    return yield_to_schedule();
   }
   check_not_awaited(warp, bit, "waits at a barrier");
   barrier.waiting[warp->number] |= bit;
   warp->at_barrier |= bit;
   warp->ready &= ~bit;
-  self->state = State::barrier;
-  self->barrier = uint8_t(id);
   self->site = site;
-  suspend();
+  return suspend();
 }
 
 void reset_block() {
@@ -128,50 +130,45 @@ void reset_block() {
   block.live = block.threads;
   for (int w = 0; w < block.warps; w++) {
     Warp &warp = block.warp[w];
-    warp.ready = warp.live = kAllLanes;
+    warp.ready = warp.fresh = warp.live = kAllLanes;
     warp.meeting = warp.at_barrier = 0;
     warp.number = w;
     warp.threads = &block.thread[w * kLanes];
     std::memset(warp.meetings, 0, sizeof warp.meetings);
   }
   for (int i = 0; i < block.threads; i++)
-    block.thread[i] = {nullptr, nullptr,     &block.warp[i / kLanes], i, i % kLanes, State::fresh,
-                       0,       {nullptr, 0}};
+    block.thread[i] = {nullptr, &block.warp[i / kLanes], i, i % kLanes, nullptr, {nullptr, 0}};
 }
 
 }  // namespace
 
-void suspend() {
-  Thread *self = machine.thread;
+Next suspend_otherwise(Thread *self) {
   if (g_land_randomly) land_some(self);
   Thread *next = next_thread(self);
-  if (next == self) return;
-  if (next->state == State::fresh) {
-    prepare(next);
-    next->state = State::ready;
-  }
+  if (next == self) return {};
+  if (begins(next)) prepare(next);
   machine.thread = next;
-  switch_context(&self->stack_pointer, next->stack_pointer);
+  return {next->stack_pointer, &self->stack_pointer};
 }
 
 void fiber_entry() {
+  fiber_begins();
   for (;;) {
     (*g_block.body)();
     Thread *self = machine.thread;
     end_thread(self);
     Thread *next = next_thread(self);
-    void *unused;
-    if (next != nullptr && next->state == State::fresh) {
+    if (next != nullptr && begins(next)) {
       next->stack = self->stack;
       self->stack = nullptr;
-      next->state = State::ready;
       machine.thread = next;
       continue;
     }
     drop_stack(self->stack);
     self->stack = nullptr;
     machine.thread = next;
-    switch_context(&unused, next != nullptr ? next->stack_pointer : g_block.scheduler);
+    void *unused;
+    switch_to({next != nullptr ? next->stack_pointer : g_block.scheduler, &unused});
   }
 }
 
@@ -180,10 +177,10 @@ bool run_block() {
   begin_block_clocks();
   reset_async();
   Thread *first = pick_thread(&g_block.thread[0]);
+  begins(first);
   prepare(first);
-  first->state = State::ready;
   machine.thread = first;
-  switch_context(&g_block.scheduler, first->stack_pointer);
+  switch_to({first->stack_pointer, &g_block.scheduler});
   machine.thread = nullptr;
   bool complete = g_block.live == 0;
   for (int i = 0; !complete && i < g_block.threads; i++)
@@ -194,51 +191,52 @@ bool run_block() {
 void abandon_block() {
   void *unused;
   g_block.live = -1;
-  switch_context(&unused, g_block.scheduler);
+  switch_to({g_block.scheduler, &unused});
   __builtin_unreachable();
 }
 
-void block_sync(Site site) {
-  if (!skipped(site)) arrive(0, g_block.threads, site);
+Next arrive_at_block(Site site) {
+  return skipped(site) ? Next{} : arrive(0, g_block.threads, site);
 }
 
-void named_sync(int id, int threads, Site site) {
+Next arrive_at_named(int id, int threads, Site site) {
   if (id < 1 || id >= kBarriers)
     report("named barrier: id %d at %s:%d is not in 1..%d", id, base_name(site.file), site.line,
            kBarriers - 1);
   if (threads <= 0 || threads % kLanes != 0 || threads > g_block.threads)
     report("named barrier %d: %d threads at %s:%d: must be a multiple of 32 within the block's %d",
            id, threads, base_name(site.file), site.line, g_block.threads);
-  if (!skipped(site)) arrive(id, threads, site);
+  return skipped(site) ? Next{} : arrive(id, threads, site);
 }
 
+namespace {
+
+std::string state_of(const Thread &thread) {
+  const Warp &warp = *thread.warp;
+  uint32_t bit = 1u << thread.lane;
+  auto at = [](const char *what, Site site) {
+    return what + (base_name(site.file) + (":" + std::to_string(site.line)));
+  };
+  if ((warp.live & bit) == 0) return "have ended";
+  if ((warp.at_barrier & bit) != 0) return at("wait at a barrier at ", thread.site);
+  for (const Meeting &meeting : warp.meetings)
+    if ((meeting.arrived & bit) != 0) return at("wait in a collective at ", meeting.site);
+  return "can run";
+}
+
+}  // namespace
+
+// Kept here: a report leaves the stack for good, and with it whatever would have been destroyed.
 const char *who_waits_where() {
   static std::string text;
   text.clear();
   int told = 0;
-  for (int i = 0; i < g_block.threads; told++) {
-    const Thread &first = g_block.thread[i];
-    int end = i + 1;
-    while (end < g_block.threads && g_block.thread[end].state == first.state &&
-           (first.state < State::collective || first.state == State::ended ||
-            same_place(g_block.thread[end].site, first.site)))
-      end++;
-    if (told == 12) {
-      text += " ...";
-      break;
-    }
-    char line[256];
-    const char *what = first.state == State::barrier      ? "wait at a barrier"
-                       : first.state == State::collective ? "wait in a collective"
-                       : first.state == State::ended      ? "have ended"
-                                                          : "can run";
-    if (first.state == State::barrier || first.state == State::collective)
-      std::snprintf(line, sizeof line, " threads %d-%d %s at %s:%d;", i, end - 1, what,
-                    base_name(first.site.file), first.site.line);
-    else
-      std::snprintf(line, sizeof line, " threads %d-%d %s;", i, end - 1, what);
-    text += line;
-    i = end;
+  for (int first = 0; first < g_block.threads && told < 12; told++) {
+    std::string state = state_of(g_block.thread[first]);
+    int end = first + 1;
+    while (end < g_block.threads && state_of(g_block.thread[end]) == state) end++;
+    text += " threads " + std::to_string(first) + "-" + std::to_string(end - 1) + " " + state + ";";
+    first = end;
   }
   return text.c_str();
 }

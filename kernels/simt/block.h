@@ -28,10 +28,12 @@ extern Block g_block;
 // Runs all threads of the block whose coordinates stand in the machine. False if a report ended it.
 bool run_block();
 
-// Leaves the running thread, which has been marked as waiting, and runs others until it is ready again.
-void suspend();
+// Chooses who runs instead of the running thread, which has been marked as waiting or may go on later.
+inline Next suspend();
+// The same where the choice is not plain.
+Next suspend_otherwise(Thread *self);
 
-// The place and state of threads that wait, one line each for the same place.
+// What the threads of the block do, those that do the same together.
 const char *who_waits_where();
 
 const char *name_of(Operation operation);
@@ -45,5 +47,17 @@ void reset_async();
 void land_some(Thread *thread);
 extern bool g_land_randomly;
 void check_async_ended(Thread *thread);
+
+inline Next suspend() {
+  Thread *self = machine.thread;
+  // The next lane, if it can run and has begun. As a branch this is predicted, so that the switch waits for no arithmetic.
+  const Warp *warp = self->warp;
+  if (machine.in_order && self->lane != kLanes - 1 &&
+      ((warp->ready & ~warp->fresh) >> self->lane & 2) != 0) {
+    machine.thread = self + 1;
+    return {self[1].stack_pointer, &self->stack_pointer};
+  }
+  return suspend_otherwise(self);
+}
 
 }  // namespace cria::simt

@@ -177,11 +177,11 @@ CRIA_GPU uint32_t ballot(bool c, uint32_t mask = kFullWarp, Site site = Site::he
   return exchange(simt::Operation::ballot, uint32_t(c), 0, mask, site);
 }
 CRIA_GPU void warp_sync(uint32_t mask = kFullWarp, Site site = Site::here()) {
-  simt::meet(simt::Operation::warp_sync, mask, site);
+  simt::wait(simt::arrive_in_warp_sync(mask, site));
 }
-CRIA_GPU void block_sync(Site site = Site::here()) { simt::block_sync(site); }
+CRIA_GPU void block_sync(Site site = Site::here()) { simt::wait(simt::arrive_at_block(site)); }
 CRIA_GPU void named_sync(int id, int threads, Site site = Site::here()) {
-  simt::named_sync(id, threads, site);
+  simt::wait(simt::arrive_at_named(id, threads, site));
 }
 
 // ---- Matrices

@@ -1,7 +1,4 @@
-// fiber.cpp: stacks for kernel threads and the switch between them.
-//
-// The switch saves the six registers that a call preserves and continues with an indirect jump: a return would be
-// mispredicted at every switch, since the processor predicts returns by the calls it has seen.
+// fiber.cpp: stacks for kernel threads, and the switch between them where it is not inline.
 #include "simt/fiber.h"
 
 #include <sys/mman.h>
@@ -13,11 +10,19 @@
 #if !defined(__x86_64__)
 #include <ucontext.h>
 #endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 namespace cria::simt {
 
 namespace {
+#if defined(__SANITIZE_ADDRESS__)
+constexpr size_t kStackBytes = 512 << 10;  // its frames are many times larger
+#else
 constexpr size_t kStackBytes = 64 << 10;
+#endif
 constexpr size_t kGuardBytes = 4 << 10;
 }  // namespace
 
@@ -30,7 +35,8 @@ struct Stack {
 };
 
 namespace {
-std::vector<Stack *> g_free;
+auto &g_free =
+    *new std::vector<Stack *>();  // never destroyed, as the thread that uses it never ends
 size_t g_stacks = 0;
 
 Stack *new_stack() {
@@ -57,47 +63,23 @@ Stack *take_stack() {
   return stack;
 }
 
-void drop_stack(Stack *stack) { g_free.push_back(stack); }
+void drop_stack(Stack *stack) {
+#if defined(__SANITIZE_ADDRESS__)
+  // What an abandoned thread left behind.
+  ASAN_UNPOISON_MEMORY_REGION(stack->base + kGuardBytes, kStackBytes);
+#endif
+  g_free.push_back(stack);
+}
 
 #if defined(__x86_64__)
-
-extern "C" void cria_simt_switch(void **save, void *stack_pointer);
-asm(R"(
-  .text
-  .hidden cria_simt_switch
-  .globl cria_simt_switch
-  .type cria_simt_switch, @function
-cria_simt_switch:
-  push %rbp
-  push %rbx
-  push %r12
-  push %r13
-  push %r14
-  push %r15
-  mov %rsp, (%rdi)
-  mov %rsi, %rsp
-  pop %r15
-  pop %r14
-  pop %r13
-  pop %r12
-  pop %rbx
-  pop %rbp
-  pop %rcx
-  jmp *%rcx
-  .size cria_simt_switch, . - cria_simt_switch
-)");
 
 void prepare(Thread *thread) {
   thread->stack = take_stack();
   auto *top = reinterpret_cast<void **>(stack_top(thread->stack));
-  *--top =
-      nullptr;  // where a return address would be: the entry begins with the alignment of a called function
+  *--top = nullptr;  // where a return address would be: a function begins with the stack aligned so
   *--top = reinterpret_cast<void *>(&fiber_entry);
-  for (int i = 0; i < 6; i++) *--top = nullptr;
   thread->stack_pointer = top;
 }
-
-void switch_context(void **save, void *stack_pointer) { cria_simt_switch(save, stack_pointer); }
 
 #else
 
@@ -112,11 +94,50 @@ void prepare(Thread *thread) {
   thread->stack_pointer = &stack->context;
 }
 
-void switch_context(void **save, void *stack_pointer) {
+namespace {
+void switch_registers(Next next) {
   ucontext_t here;
-  *save = &here;
-  swapcontext(&here, static_cast<ucontext_t *>(stack_pointer));
+  *next.save = &here;
+  swapcontext(&here, static_cast<ucontext_t *>(next.to));
 }
+}  // namespace
+
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+
+namespace {
+const void *g_scheduler_bottom;
+size_t g_scheduler_bytes;
+}  // namespace
+
+// The sanitizer wants to know each stack that is switched to: that of machine.thread, or the scheduler's.
+void switch_to(Next next) {
+  const Stack *stack = machine.thread != nullptr ? machine.thread->stack : nullptr;
+  void *fake = nullptr;
+  __sanitizer_start_switch_fiber(&fake, stack != nullptr ? stack->base : g_scheduler_bottom,
+                                 stack != nullptr ? kGuardBytes + kStackBytes : g_scheduler_bytes);
+  switch_registers(next);
+  __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
+}
+
+void fiber_begins() {
+  const void *bottom;
+  size_t bytes;
+  __sanitizer_finish_switch_fiber(nullptr, &bottom, &bytes);
+  if (g_scheduler_bottom == nullptr) {
+    g_scheduler_bottom = bottom;
+    g_scheduler_bytes = bytes;
+  }
+}
+
+#else
+
+#if !defined(__x86_64__)
+void switch_to(Next next) { switch_registers(next); }
+#endif
+
+void fiber_begins() {}
 
 #endif
 

@@ -1,4 +1,4 @@
-// fiber.h: stacks for kernel threads and the switch between them.
+// fiber.h: stacks for kernel threads.
 #pragma once
 
 #include "simt/machine.h"
@@ -13,8 +13,8 @@ void drop_stack(Stack *stack);
 // Makes `thread` start at the entry on a stack of its own.
 void prepare(Thread *thread);
 
-// Leaves the running context and continues the other. `save` gets the stack pointer to continue the left one with.
-void switch_context(void **save, void *stack_pointer);
+// To be called first of all on a stack.
+void fiber_begins();
 
 // The first function of every fiber (the scheduler's).
 [[noreturn]] void fiber_entry();

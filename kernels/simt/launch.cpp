@@ -47,6 +47,9 @@ Worker &worker() {
   return *instance;
 }
 
+// Thrown by a report outside of any kernel thread.
+struct Stopped {};
+
 void run_grid(const Job &job) {
   Block &block = g_block;
   block.body = job.body;
@@ -73,7 +76,10 @@ void *serve(void *) {
   for (;;) {
     w.changed.wait(lock, [&w] { return w.job != nullptr; });
     lock.unlock();
-    run_grid(*w.job);
+    try {
+      run_grid(*w.job);
+    } catch (const Stopped &) {
+    }
     lock.lock();
     w.job = nullptr;
     w.changed.notify_all();
@@ -119,6 +125,7 @@ void launch(const char *kernel, Grid grid, int threads, int shared_bytes,
   choose_async(s.async);
   choose_skip(s.skip);
   seed_schedule(s.seed);
+  machine.in_order = s.seed == 0 && s.async != AsyncMode::random;
   begin_launch_clocks();
   w.kernel = kernel;
   w.failure.clear();
@@ -147,6 +154,7 @@ void report(const char *format, ...) {
   std::snprintf(block, sizeof block, " (block %d,%d,%d)", machine.block[0], machine.block[1],
                 machine.block[2]);
   w.failure = std::string("simt: ") + w.kernel + ": " + text + block;
+  if (machine.thread == nullptr) throw Stopped{};
   abandon_block();
 }
 

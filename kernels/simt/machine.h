@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "simt/site.h"
+#include "simt/switch.h"
 
 #define CRIA_SIMT_LOCAL __attribute__((visibility("hidden")))
 
@@ -36,17 +37,13 @@ enum class Operation : uint8_t {
   mma_16x8x8,
 };
 
-enum class State : uint8_t { fresh, ready, collective, barrier, ended };
-
 // A thread of the running block.
 struct Thread {
   void *stack_pointer;  // while it is suspended
-  Stack *stack;         // null before it starts and after it ends
   Warp *warp;
   int32_t index, lane;
-  State state;
-  uint8_t barrier;  // the barrier it waits at
-  Site site;        // where it waits
+  Stack *stack;  // null before it starts and after it ends
+  Site site;     // of the barrier it waits at
 };
 
 // Lanes that meet in one collective.
@@ -57,7 +54,8 @@ struct Meeting {
 };
 
 struct alignas(64) Warp {
-  uint32_t ready;       // can run (fresh or resumed)
+  uint32_t ready;       // can run
+  uint32_t fresh;       // have not begun
   uint32_t live;        // have not ended
   uint32_t meeting;     // wait in a collective
   uint32_t at_barrier;  // wait at a barrier
@@ -81,6 +79,7 @@ enum Watch : uint32_t { kChecks = 1, kCounters = 2 };
 struct Machine {
   Thread *thread;  // the running one
   uint32_t watch;
+  bool in_order;  // nothing is left to chance: neither the schedule nor when copies land
   uint32_t shared_bytes;
   uint8_t *shared;  // the block's shared memory
   int32_t block[3], grid[3];
@@ -109,10 +108,19 @@ void copy_async(uint32_t to, const void *from, int bytes, int valid, Site site);
 void copy_async_commit(Site site);
 void copy_async_wait(int groups, Site site);
 
-// A collective of the lanes in `mask`: returns when all have arrived and the last one has done the operation.
-void meet(Operation operation, uint32_t mask, Site site);
-void block_sync(Site site);
-void named_sync(int id, int threads, Site site);
+// Arrivals. The caller switches as they say; then all have arrived.
+Next arrive_in_warp(Operation operation, uint32_t mask, Site site);
+Next arrive_in_warp_sync(uint32_t mask, Site site);
+Next arrive_at_block(Site site);
+Next arrive_at_named(int id, int threads, Site site);
+
+[[gnu::always_inline]] inline void wait(Next next) {
+  if (next.to != nullptr) switch_to(next);
+}
+// A collective of the lanes in `mask`: the last to arrive has done the operation.
+[[gnu::always_inline]] inline void meet(Operation operation, uint32_t mask, Site site) {
+  wait(arrive_in_warp(operation, mask, site));
+}
 
 // Reads this lane's row for load_matrix into its slot.
 void load_row(uint32_t offset, int matrices, Site site);

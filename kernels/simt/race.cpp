@@ -60,9 +60,8 @@ void report_race(Space space, uint64_t at, Stamp earlier, bool earlier_writes, S
       "race in %s memory%s: %s at %s by thread %d, %s at %s by thread %d%s before: nothing orders "
       "them: %s",
       space == Space::shared ? "shared" : "global", other_block[0] != 0 ? " between blocks" : "",
-      later_writes ? "write" : "read", place(later).c_str(), thread(later),
-      earlier_writes ? "write" : "read", place(earlier).c_str(), thread(earlier), other_block,
-      where);
+      later_writes ? "write" : "read", place(later), thread(later),
+      earlier_writes ? "write" : "read", place(earlier), thread(earlier), other_block, where);
 }
 
 }  // namespace cria::simt

@@ -37,8 +37,6 @@ inline Thread *pick_thread(Thread *from) {
 }
 
 // Other schedules than in order may let another thread go first where this one could go on.
-inline void yield_to_schedule() {
-  if (!g_in_order) suspend();
-}
+inline Next yield_to_schedule() { return g_in_order ? Next{} : suspend(); }
 
 }  // namespace cria::simt

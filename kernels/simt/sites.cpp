@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <vector>
 
 #include "abi/error.h"
@@ -14,8 +15,12 @@ KnownSite g_known_sites[kSiteSlots];
 
 namespace {
 
-std::vector<Site> g_sites;
-std::vector<bool> g_synchronising;  // by site: ran since the last reset
+struct Entry {
+  Site site;
+  std::string place;
+  bool synchronises;  // a synchronising call, ran since the last reset
+};
+std::deque<Entry> g_sites;
 std::string g_skip_file;
 int g_skip_line = 0;  // 0: nothing is left out
 
@@ -27,21 +32,16 @@ uint32_t find_site(Site site) {
       g_known_sites[(address ^ static_cast<uint32_t>(site.line) * 2654435761u >> 20) % kSiteSlots];
   size_t id = 0;
   // The same file has several addresses where several sources include it.
-  while (id < g_sites.size() && !same_place(g_sites[id], site)) id++;
+  while (id < g_sites.size() && !same_place(g_sites[id].site, site)) id++;
   if (id == g_sites.size()) {
     if (id == kMaxSites) report("more than %u places access memory", kMaxSites);
-    g_sites.push_back(site);
-    g_synchronising.push_back(false);
+    g_sites.push_back({site, base_name(site.file) + (":" + std::to_string(site.line)), false});
   }
   slot = {site.file, site.line, uint32_t(id)};
   return slot.id;
 }
 
-Site site_of(uint32_t id) { return g_sites[id]; }
-
-std::string place_of(uint32_t id) {
-  return base_name(g_sites[id].file) + (":" + std::to_string(g_sites[id].line));
-}
+const char *place_of(uint32_t id) { return g_sites[id].place.c_str(); }
 
 const char *base_name(const char *path) {
   const char *slash = std::strrchr(path, '/');
@@ -57,18 +57,19 @@ void choose_skip(const std::string &skip) {
 }
 
 bool skipped(Site site) {
-  uint32_t id = site_id(site);
-  if (!g_synchronising[id]) g_synchronising[id] = true;
+  g_sites[site_id(site)].synchronises = true;
   return g_skip_line == site.line && g_skip_file == base_name(site.file);
 }
 
 std::vector<std::string> synchronising_places() {
   std::vector<std::string> out;
-  for (uint32_t id = 0; id < g_sites.size(); id++)
-    if (g_synchronising[id]) out.push_back(place_of(id));
+  for (const Entry &entry : g_sites)
+    if (entry.synchronises) out.push_back(entry.place);
   return out;
 }
 
-void reset_synchronising_places() { g_synchronising.assign(g_sites.size(), false); }
+void reset_synchronising_places() {
+  for (Entry &entry : g_sites) entry.synchronises = false;
+}
 
 }  // namespace cria::simt

@@ -26,10 +26,8 @@ inline uint32_t site_id(Site site) {
   return slot.file == site.file && slot.line == site.line ? slot.id : find_site(site);
 }
 
-Site site_of(uint32_t id);
-
-// "file.cu:12"
-std::string place_of(uint32_t id);
+// "file.cu:12"; lasts.
+const char *place_of(uint32_t id);
 
 inline bool same_place(Site a, Site b) {
   return a.line == b.line && (a.file == b.file || __builtin_strcmp(a.file, b.file) == 0);

@@ -121,39 +121,49 @@ void count_meeting(const Warp *warp, const Meeting &meeting) {
   if (meeting.operation == Operation::mma_16x8x8) c.mma_16x8x8++;
 }
 
+[[gnu::noinline]] Next complete(Warp *warp, Meeting &meeting) {
+  operate(warp, meeting);
+  if (counting()) count_meeting(warp, meeting);
+  warp->meeting &= ~meeting.mask;
+  warp->ready |= meeting.mask;
+  meeting.arrived = 0;
+  return yield_to_schedule();
+}
+
+[[gnu::noinline]] void begin(const Thread *self, Meeting &meeting, Operation operation,
+                             uint32_t mask, Site site) {
+  const Warp *warp = self->warp;
+  if ((mask >> self->lane & 1) == 0 ||
+      (mask & (~warp->live | warp->at_barrier | warp->meeting)) != 0)
+    refuse(self, meeting, operation, mask, site);
+  meeting.mask = mask;
+  meeting.operation = operation;
+  meeting.site = site;
+}
+
 }  // namespace
 
-void meet(Operation operation, uint32_t mask, Site site) {
+// Runs for every lane of every collective: what is rare stands in functions of its own.
+Next arrive_in_warp(Operation operation, uint32_t mask, Site site) {
   Thread *self = machine.thread;
   Warp *warp = self->warp;
   uint32_t bit = 1u << self->lane;
-  if (operation == Operation::warp_sync && skipped(site)) return;
   Meeting &meeting = warp->meetings[mask != 0 ? __builtin_ctz(mask) : 0];
   if (meeting.arrived == 0) {
-    if ((mask & bit) == 0 || (mask & (~warp->live | warp->at_barrier | warp->meeting)) != 0)
-      refuse(self, meeting, operation, mask, site);
-    meeting.mask = mask;
-    meeting.operation = operation;
-    meeting.site = site;
+    begin(self, meeting, operation, mask, site);
   } else if (meeting.mask != mask || (mask & bit) == 0 || meeting.operation != operation ||
-             !same_place(meeting.site, site) || (warp->meeting & mask) != meeting.arrived) {
+             (warp->meeting & mask) != meeting.arrived || !same_place(meeting.site, site)) {
     refuse(self, meeting, operation, mask, site);
   }
   meeting.arrived |= bit;
-  if (meeting.arrived == mask) {
-    operate(warp, meeting);
-    if (counting()) count_meeting(warp, meeting);
-    warp->meeting &= ~mask;
-    warp->ready |= mask;
-    meeting.arrived = 0;
-    yield_to_schedule();
-    return;
-  }
+  if (meeting.arrived == mask) return complete(warp, meeting);
   warp->meeting |= bit;
   warp->ready &= ~bit;
-  self->state = State::collective;
-  self->site = site;
-  suspend();
+  return suspend();
+}
+
+Next arrive_in_warp_sync(uint32_t mask, Site site) {
+  return skipped(site) ? Next{} : arrive_in_warp(Operation::warp_sync, mask, site);
 }
 
 const char *name_of(Operation operation) {
