@@ -1,4 +1,4 @@
-// rows.cu: rows taken by number from a table (gather, embedding), and added to it in the order of the numbers.
+// rows.cu: rows taken by number from a table (gather, embedding), added to it in the order of the numbers, and scaled.
 //
 // Bound by memory. Additions to a row of the table must happen in order although its occurrences lie anywhere: a first kernel
 // links the occurrences of each number, then the threads of the first one walk the links with the row in registers. So each
@@ -29,6 +29,20 @@ struct Gather {
     const Vec<T, N> in = load_vec<N>(x + row * c + column);
     Vec<float, N> out;
     for (int j = 0; j < N; ++j) out[j] = to_float(in[j]);
+    store_vec(y + i, out);
+  }
+};
+
+struct ScaleRows {
+  int64_t cols;
+  const float *s, *x;
+  float *y;
+  template <int N>
+  CRIA_GPU void at(int64_t i) const {
+    const float scale = load(s + i / cols);
+    const Vec<float, N> in = load_vec<N>(x + i);
+    Vec<float, N> out;
+    for (int j = 0; j < N; ++j) out[j] = scale * in[j];
     store_vec(y + i, out);
   }
 };
@@ -133,6 +147,13 @@ cria_status gather_rows(cria_queue *queue, int64_t n, int64_t rows, int64_t c, c
 cria_status scatter_add_rows(cria_queue *queue, int64_t n, int64_t rows, int64_t c,
                              const int32_t *index, const float *y, float *x) {
   add_rows(queue_of(queue), "scatter_add_rows", Fault::scatter_index, n, rows, c, index, y, x);
+  return CRIA_OK;
+}
+
+cria_status scale_rows(cria_queue *queue, int64_t rows, int64_t cols, const float *s,
+                       const float *x, float *y) {
+  each(queue_of(queue), "scale_rows", rows * cols, vectors_of_4(cols, {x, y}),
+       ScaleRows{cols, s, x, y});
   return CRIA_OK;
 }
 
