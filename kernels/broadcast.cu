@@ -3,7 +3,6 @@
 // A thread finds its places in both tensors by dividing its element number by the dimensions, after neighbouring axes have
 // been joined: mostly one division. A copy whose two sides run along different axes goes through tiles in shared memory, so
 // that both read and write whole sectors.
-#include <algorithm>
 #include <cstdlib>
 #include <utility>
 

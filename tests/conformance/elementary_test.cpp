@@ -1,7 +1,4 @@
 // elementary_test.cpp: element-wise operations, softmax and reductions.
-#include <algorithm>
-#include <numeric>
-
 #include "oracle.h"
 
 namespace conformance {
