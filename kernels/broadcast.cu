@@ -1,9 +1,8 @@
-// broadcast.cu: operations on boxes of elements with strides: binary operations with broadcasting, scaling of rows, copies.
+// broadcast.cu: operations on boxes of elements with strides: binary operations with broadcasting, copies.
 //
 // A thread finds its places in both tensors by dividing its element number by the dimensions, after neighbouring axes have
 // been joined: mostly one division. A copy whose two sides run along different axes goes through tiles in shared memory, so
 // that both read and write whole sectors.
-#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -103,10 +102,12 @@ void copy_strided_kernel(int64_t n, Box box, const T *x, T *y) {
 
 // ---- Copies between different fastest axes
 
-constexpr int kTile = 32;  // edge of a tile
-constexpr int kPitch =
-    kTile + 1;  // elements of a tile's row in shared memory: columns fall into different banks
+constexpr int kTile = 32;                    // edge of a tile
 constexpr int kTileRows = kThreads / kTile;  // rows that the block handles at once
+
+// Elements from one row of a tile to the next in shared memory: an odd number of words, so that a column touches all banks.
+template <class T>
+constexpr int kPitch = kTile + 4 / int(sizeof(T));
 
 // The last axis of the box is the fastest of the target, the one before it that of the source.
 template <class T>
@@ -132,7 +133,7 @@ void transpose_kernel(Box box, const T *x, T *y) {
 #pragma unroll
   for (int i = across; i < kTile; i += kTileRows) {
     if (row0 + along < rows && col0 + i < cols) {
-      tile.store(i * kPitch + along,
+      tile.store(i * kPitch<T> + along,
                  load(x + from + along * box.a[row_axis] + i * box.a[col_axis]));
     }
   }
@@ -140,7 +141,8 @@ void transpose_kernel(Box box, const T *x, T *y) {
 #pragma unroll
   for (int i = across; i < kTile; i += kTileRows) {
     if (row0 + i < rows && col0 + along < cols) {
-      store(y + to + i * box.b[row_axis] + along * box.b[col_axis], tile.load(along * kPitch + i));
+      store(y + to + i * box.b[row_axis] + along * box.b[col_axis],
+            tile.load(along * kPitch<T> + i));
     }
   }
 }
@@ -180,18 +182,11 @@ void copy_box(GpuQueue &queue, Box box, const void *from, void *to) {
     const int64_t tiles = divide_up(box.dims[last - 1], kTile) * divide_up(box.dims[last], kTile);
     launch(queue, "copy_strided_transpose", &transpose_kernel<T>,
            {n / (box.dims[last - 1] * box.dims[last]) * tiles}, kThreads,
-           int(kTile * kPitch * sizeof(T)), box, x, y);
+           int(kTile * kPitch<T> * sizeof(T)), box, x, y);
     return;
   }
   launch(queue, "copy_strided", &copy_strided_kernel<T>, {divide_up(n, kBlockElements)}, kThreads,
          0, n, box, x, y);
-}
-
-void binary_box(GpuQueue &queue, const char *name, cria_binary_op op, const Box &box,
-                const float *a, const float *b, float *y) {
-  const int64_t n = count_of(box);
-  launch(queue, name, &binary_kernel, {divide_up(n, kBlockElements)}, kThreads, 0, n, box, op, a, b,
-         y);
 }
 
 }  // namespace
@@ -199,16 +194,10 @@ void binary_box(GpuQueue &queue, const char *name, cria_binary_op op, const Box 
 cria_status binary(cria_queue *queue, cria_binary_op op, int32_t rank, const int64_t *dims,
                    const float *a, const int64_t *a_strides, const float *b,
                    const int64_t *b_strides, float *y) {
-  binary_box(queue_of(queue), "binary", op, Box::collapse(rank, dims, a_strides, b_strides), a, b,
-             y);
-  return CRIA_OK;
-}
-
-cria_status scale_rows(cria_queue *queue, int64_t rows, int64_t cols, const float *s,
-                       const float *x, float *y) {
-  const int64_t dims[] = {rows, cols}, x_strides[] = {cols, 1}, s_strides[] = {1, 0};
-  binary_box(queue_of(queue), "scale_rows", CRIA_MUL, Box::collapse(2, dims, x_strides, s_strides),
-             x, s, y);
+  const Box box = Box::collapse(rank, dims, a_strides, b_strides);
+  const int64_t n = count_of(box);
+  launch(queue_of(queue), "binary", &binary_kernel, {divide_up(n, kBlockElements)}, kThreads, 0, n,
+         box, op, a, b, y);
   return CRIA_OK;
 }
 

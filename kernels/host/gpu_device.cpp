@@ -126,6 +126,9 @@ void GpuQueue::synchronize() {
         fail(CRIA_INVALID_ARGUMENT,
              "scatter_add_rows: index[%" PRId64 "] must be 0..%" PRId64 ": %" PRId32, index, last,
              value);
+      case Fault::answer_length:
+        fail(CRIA_INVALID_ARGUMENT,
+             "dpo_loss: pair %" PRId64 " has an empty answer: length %" PRId32, index, value);
       default:
         fail(CRIA_NOT_FINITE, "sample: row %" PRId64 " has no finite logit", index);
     }

@@ -16,7 +16,14 @@ namespace cria::gpu {
 
 // What a kernel can find wrong with its data. The first place (lowest index) of each kind is kept on the device and
 // reported by the next call that synchronises the queue.
-enum class Fault : int { embedding_id, gather_index, scatter_index, sample_row, count };
+enum class Fault : int {
+  embedding_id,
+  gather_index,
+  scatter_index,
+  answer_length,
+  sample_row,
+  count
+};
 constexpr int kFaults = static_cast<int>(Fault::count);
 
 struct GpuQueue;

@@ -1,7 +1,5 @@
-// optimizers.cpp: AdamW: the numbers of a step and how parameters are dealt out to threads.
+// optimizers.cpp: AdamW: how parameters are dealt out to threads.
 #include "cpu/kernels/optimizers.h"
-
-#include <cmath>
 
 #include "cpu/cpu_device.h"
 #include "cpu/operations.h"
@@ -10,24 +8,6 @@ namespace cria::cpu {
 namespace {
 
 constexpr int64_t kGrain = 16384;  // parameters per task, whole blocks
-constexpr int64_t kBlock = 256;    // parameters that share the scales of their 8-bit moments
-
-AdamWStep make_step(float grad_scale, float lr, double beta1, double beta2, float eps, float decay,
-                    int64_t step) {
-  const double t = static_cast<double>(step);
-  const auto narrow = [](double x) { return static_cast<float>(x); };
-  AdamWStep s;
-  s.grad_scale = grad_scale;
-  s.keep = narrow(1.0 - static_cast<double>(lr) * decay);
-  s.beta1 = narrow(beta1);
-  s.rest1 = narrow(1.0 - beta1);
-  s.beta2 = narrow(beta2);
-  s.rest2 = narrow(1.0 - beta2);
-  s.rate = narrow(lr / (1.0 - std::pow(beta1, t)));
-  s.root = narrow(1.0 / std::sqrt(1.0 - std::pow(beta2, t)));
-  s.eps = eps;
-  return s;
-}
 
 uint16_t *at(void *bf16, int64_t i) { return bf16 ? static_cast<uint16_t *>(bf16) + i : nullptr; }
 
@@ -37,7 +17,7 @@ cria_status adamw(cria_queue *queue, int64_t n, float *p, void *bf16, const floa
                   float grad_scale, float lr, double beta1, double beta2, float eps, float decay,
                   int64_t step, float *m, float *v) {
   CpuDevice &device = device_of(queue);
-  const AdamWStep s = make_step(grad_scale, lr, beta1, beta2, eps, decay, step);
+  const AdamWStep s = adamw_step(grad_scale, lr, beta1, beta2, eps, decay, step);
   const auto kernel = optimizer_kernels(device.tier).adamw;
   device.parallel_range(n, kGrain, [&](int64_t begin, int64_t end) {
     kernel(s, end - begin, p + begin, at(bf16, begin), grad + begin, m + begin, v + begin);
@@ -50,14 +30,19 @@ cria_status adamw8(cria_queue *queue, int64_t n, float *p, void *bf16, const flo
                    int64_t step, uint8_t *m_codes, float *m_absmax, uint8_t *v_codes,
                    float *v_absmax) {
   CpuDevice &device = device_of(queue);
-  const AdamWStep s = make_step(grad_scale, lr, beta1, beta2, eps, decay, step);
+  const AdamWStep s = adamw_step(grad_scale, lr, beta1, beta2, eps, decay, step);
   const auto kernel = optimizer_kernels(device.tier).adamw8;
   const DynamicMap &m_map = signed_dynamic_map(), &v_map = unsigned_dynamic_map();
   device.parallel_range(n, kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i += kBlock) {
-      const Moments8 moments{
-          &m_map, &v_map, m_codes + i, v_codes + i, m_absmax + i / kBlock, v_absmax + i / kBlock};
-      kernel(s, end - i < kBlock ? end - i : kBlock, p + i, at(bf16, i), grad + i, moments);
+    for (int64_t i = begin; i < end; i += kMomentBlock) {
+      const Moments8 moments{&m_map,
+                             &v_map,
+                             m_codes + i,
+                             v_codes + i,
+                             m_absmax + i / kMomentBlock,
+                             v_absmax + i / kMomentBlock};
+      kernel(s, end - i < kMomentBlock ? end - i : kMomentBlock, p + i, at(bf16, i), grad + i,
+             moments);
     }
   });
   return CRIA_OK;

@@ -135,8 +135,50 @@ void adamw8_case(Context &c, int64_t n) {
   c.close("m absmax", got, want, bound);
 }
 
+// Value `code` of a dynamic map: midpoints of evenly spaced points on [0.1, 1] in seven decades, 0 and 1.
+double dynamic_value(bool has_sign, int code) {
+  int zero = has_sign ? 127 : 0, number = std::abs(code - zero) + (has_sign ? 0 : 1);
+  if (code == zero || code == 255) return code == zero ? 0 : 1;
+  int bits = int(std::log2(number)), n = 1 << bits, decade = bits - (has_sign ? 6 : 7);
+  double value = std::pow(10, decade) * (0.1 + 0.9 * (number - n + 0.5) / n);
+  return code < zero ? -value : value;
+}
+
+const Register codes{
+    "adamw 8 bits takes each code for its value and back", [](Context &c) {
+      // Without gradient the moments shrink by powers of two, which changes no code: block 0 has every code of the first
+      // moment and one of the second, block 1 the other way round. A single value is the maximum of its block.
+      const double b1 = 0.5, b2 = 0.25, lr = 0.125, eps = 1e-8f, m_scale = 3, v_scale = 0.75;
+      std::vector<uint8_t> m_codes, v_codes, want_m, want_v;
+      Matrix want_p, bound;
+      for (int i = 0; i < 512; i++) {
+        m_codes.push_back(uint8_t(i < 256 ? i : 40));
+        v_codes.push_back(uint8_t(i < 256 ? 200 : i - 256));
+        want_m.push_back(uint8_t(i < 256 ? i : 0));
+        want_v.push_back(uint8_t(i < 256 ? 255 : i - 256));
+        double m = b1 * m_scale * dynamic_value(true, m_codes.back()),
+               v = b2 * v_scale * dynamic_value(false, v_codes.back());
+        want_p.push_back(-lr / (1 - b1) * m / (std::sqrt(v) / std::sqrt(1 - b2) + eps));
+        bound.push_back(24 * kEps * std::fabs(want_p.back()));
+      }
+      Array<uint8_t> mc(c, m_codes), vc(c, v_codes);
+      Array<float> ma(c, {3, 3}), va(c, {0.75f, 0.75f}), p(c, std::vector<float>(512, 0.0f)),
+          g(c, std::vector<float>(512, 0.0f));
+      Array<uint16_t> half(c, 512);
+      c.ok(cria_adamw8(c.queue, 512, p, half, g, 1, float(lr), b1, b2, float(eps), 0, 1, mc, ma, vc,
+                       va),
+           "adamw8");
+      c.same("m codes", mc.values(), want_m);
+      c.same("v codes", vc.values(), want_v);
+      c.close("m absmax", ma.values(), {1.5, -1.5 * dynamic_value(true, 40)}, 16 * kEps);
+      c.close("v absmax", va.values(), {0.1875 * dynamic_value(false, 200), 0.1875}, 16 * kEps);
+      c.close("p", p.values(), want_p, bound);
+      c.same("bf16 copy", half.values(), bf16_of(p.values()));
+    }};
+
 struct Registration {
   Registration() {
+    Register("adamw of 4100, aligned", aligned([](Context &c) { adamw_case(c, 4100); }));
     for (int64_t n : {0, 1, 7, 16, 17, 255, 256, 257, 4099, 70000}) {
       Register("adamw of " + std::to_string(n), [n](Context &c) { adamw_case(c, n); });
       Register("adamw 8 bits of " + std::to_string(n), [n](Context &c) { adamw8_case(c, n); });

@@ -1,7 +1,4 @@
-// elementary_test.cpp: element-wise operations, softmax, reductions and sampling.
-#include <algorithm>
-#include <numeric>
-
+// elementary_test.cpp: element-wise operations, softmax and reductions.
 #include "oracle.h"
 
 namespace conformance {
@@ -188,8 +185,16 @@ struct Registration {
              {0, 3}, {1, 1}, {3, 2}, {5, 17}, {2, 64}, {3, 1000}, {200, 7}, {2, 32000}})
       Register("softmax " + std::to_string(rows) + "x" + std::to_string(cols),
                [r = rows, k = cols](Context &c) { softmax_case(c, r, k); });
-    for (auto s : std::vector<std::vector<int64_t>>{
-             {1, 1, 1}, {3, 7, 1}, {1, 1000, 1}, {5, 3, 9}, {0, 4, 2}, {2, 129, 65}, {70, 33, 1}})
+    for (auto s : std::vector<std::vector<int64_t>>{{1, 1, 1},
+                                                    {3, 7, 1},
+                                                    {1, 1000, 1},
+                                                    {5, 3, 9},
+                                                    {0, 4, 2},
+                                                    {2, 129, 65},
+                                                    {70, 33, 1},
+                                                    {2, 40000, 1},
+                                                    {3, 400, 130},
+                                                    {1, 4000, 5}})
       Register("reduce " + std::to_string(s[0]) + "x" + std::to_string(s[1]) + "x" +
                    std::to_string(s[2]),
                [s](Context &c) { reduce_case(c, s[0], s[1], s[2]); });
@@ -267,55 +272,19 @@ const Register nan_casts{
       c.close("f32 copied", to.values(), widen(x), 0);
     }};
 
-const Register sampling{
-    "sampling", [](Context &c) {
-      std::vector<float> z = {0.5f, 2.0f, -1.0f, 2.0f, 1.0f, -INFINITY};
-      const int64_t v = int64_t(z.size()), draws = 20000;
-      std::vector<float> many;
-      for (int64_t i = 0; i < draws; i++) many.insert(many.end(), z.begin(), z.end());
-      Array<float> one(c, z), all(c, many);
-      Array<int32_t> token(c, 1), tokens(c, draws);
-      c.ok(cria_sample(c.queue, 1, v, one, 0, 0, 1, 7, token), "greedy");
-      c.same("greedy takes the lowest index of a tie", token.values(), {1});
-      struct Setting {
-        float temperature;
-        int32_t top_k;
-        float top_p;
-        std::vector<int> support;
-      };
-      // Probabilities at temperature 1: 0.079 0.354 0.018 0.354 0.130... so top_p 0.6 keeps the two largest.
-      for (const Setting &s : std::vector<Setting>{{1, 0, 1, {0, 1, 2, 3, 4}},
-                                                   {0.5f, 0, 1, {0, 1, 2, 3, 4}},
-                                                   {1, 3, 1, {1, 3, 4}},
-                                                   {1, 0, 0.6f, {1, 3}},
-                                                   {2, 4, 0.99f, {0, 1, 3, 4}}}) {
-        c.ok(cria_sample(c.queue, draws, v, all, s.temperature, s.top_k, s.top_p, 99, tokens),
-             "sample");
-        std::vector<double> p(size_t(v), 0.0);
-        double total = 0;
-        for (int i : s.support)
-          total += p[size_t(i)] = std::exp(double(z[size_t(i)]) / double(s.temperature));
-        std::vector<double> count(size_t(v), 0.0);
-        for (int32_t t : tokens.values()) {
-          if (t >= 0 && t < v) count[size_t(t)] += 1;  // else the frequencies below do not add up
-        }
-        for (size_t i = 0; i < size_t(v); i++) {
-          double want = p[i] / total;
-          c.close("frequency", {float(count[i] / double(draws))}, {want},
-                  6 * std::sqrt(want * (1 - want) / double(draws)));
-        }
-      }
-      Array<int32_t> repeat(c, draws);
-      c.ok(cria_sample(c.queue, draws, v, all, 1, 0, 1, 99, tokens), "sample");
-      c.ok(cria_sample(c.queue, draws, v, all, 1, 0, 1, 99, repeat), "sample");
-      c.same("same key, same tokens", repeat.values(), tokens.values());
-      Array<float> nothing(c, std::vector<float>{NAN, NAN});
-      c.refused(cria_sample(c.queue, 1, 2, nothing, 1, 0, 1, 1, token), CRIA_NOT_FINITE,
-                {"sample"});
-      c.refused(cria_sample(c.queue, 1, v, one, -1, 0, 1, 1, token), CRIA_INVALID_ARGUMENT,
-                {"sample", "temperature"});
-      c.refused(cria_sample(c.queue, 1, v, one, 1, 0, 0, 1, token), CRIA_INVALID_ARGUMENT,
-                {"sample", "top_p"});
+const Register largest_nan{
+    "reduce: the maximum of numbers and a NaN is NaN", [](Context &c) {
+      std::vector<float> x(5 * 600, -INFINITY);
+      x[3 * 600 + 577] = NAN;
+      x[4 * 600 + 1] = 2;
+      Array<float> dx(c, x), by_row(c, 5), by_column(c, 600);
+      c.ok(cria_reduce(c.queue, CRIA_REDUCE_MAX, 5, 600, 1, dx, by_row), "reduce");
+      c.close("rows", by_row.values(), {-INFINITY, -INFINITY, -INFINITY, NAN, 2}, 0);
+      c.ok(cria_reduce(c.queue, CRIA_REDUCE_MAX, 1, 5, 600, dx, by_column), "reduce");
+      Matrix want(600, -INFINITY);
+      want[577] = NAN;
+      want[1] = 2;
+      c.close("columns", by_column.values(), want, 0);
     }};
 
 }  // namespace

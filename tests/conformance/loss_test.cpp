@@ -327,6 +327,11 @@ const Register refusals{
       context.refused(cria_dpo_loss(context.queue, 1, CRIA_DPO_SIGMOID, 0.1f, 0.7f, x, x, x, x,
                                     labels, labels, x, x, x),
                       CRIA_INVALID_ARGUMENT, {"dpo_loss", "label_smoothing"});
+      Array<int32_t> empty(context, std::vector<int32_t>{3, 0, -1});
+      Array<float> loss(context, 3), grad(context, 3);
+      context.refused(cria_dpo_loss(context.queue, 3, CRIA_DPO_IPO, 0.1f, 0, x, x, x, x, labels,
+                                    empty, loss, grad, grad),
+                      CRIA_INVALID_ARGUMENT, {"dpo_loss", "pair 1", "empty"});
       context.refused(cria_dpo_loss(context.queue, 1, CRIA_DPO_SIGMOID, -0.1f, 0, x, x, x, x,
                                     labels, labels, x, x, x),
                       CRIA_INVALID_ARGUMENT, {"dpo_loss", "beta"});

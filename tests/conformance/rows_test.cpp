@@ -118,8 +118,10 @@ struct Registration {
     }
     for (auto [rows, cols] : std::vector<std::pair<int64_t, int64_t>>{
              {0, 3}, {1, 1}, {5, 17}, {700, 1}, {3, 3200}, {33, 100}}) {
-      Register("scale_rows " + std::to_string(rows) + "x" + std::to_string(cols),
-               [r = rows, k = cols](Context &c) { scale_case(c, r, k); });
+      const std::string name = "scale_rows " + std::to_string(rows) + "x" + std::to_string(cols);
+      const auto run = [r = rows, k = cols](Context &c) { scale_case(c, r, k); };
+      Register(name, run);
+      if (cols % 4 == 0) Register(name + ", aligned", aligned(run));
     }
     Register("segments", [](Context &c) { segments_case(c, {0, 3, 3, 5, 7}); });
     Register("segments of many elements",

@@ -226,6 +226,10 @@ const Register refusals{
                       CRIA_INVALID_ARGUMENT, {"rmsnorm", "eps"});
       context.refused(cria_rope(context.queue, 1, 2, 7, ids, x, 0, x, x), CRIA_INVALID_ARGUMENT,
                       {"rope", "7"});
+      if (!context.is_cpu()) {
+        context.refused(cria_rope(context.queue, 1, 1, 4098, ids, x, 0, x, x), CRIA_UNSUPPORTED,
+                        {"rope", "4098"});
+      }
       context.refused(cria_swiglu(context.queue, -2, x, x, x), CRIA_INVALID_ARGUMENT,
                       {"swiglu", "-2"});
       context.refused(cria_add(context.queue, 3, nullptr, x, x), CRIA_INVALID_ARGUMENT, {"add"});

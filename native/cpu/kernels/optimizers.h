@@ -3,16 +3,11 @@
 
 #include <cstdint>
 
+#include "abi/adamw.h"
 #include "abi/dynamic_map.h"
 #include "cpu/kernels/by_tier.h"
 
 namespace cria::cpu {
-
-// The numbers of one step, worked out in float64: of p *= keep; m = beta1 m + rest1 g;
-// v = beta2 v + rest2 g^2; p -= rate * m / (sqrt(v) * root + eps).
-struct AdamWStep {
-  float grad_scale, keep, beta1, rest1, beta2, rest2, rate, root, eps;
-};
 
 // Moments of 8 bits of one block of 256 parameters.
 struct Moments8 {
