@@ -172,8 +172,9 @@ std::vector<Conflict> conflicts() {
   for (const auto &entry : g_kernels)
     for (const auto &conflict : entry.second.conflicts)
       out.push_back({entry.first, place_of(conflict.first), conflict.second});
-  std::stable_sort(out.begin(), out.end(),
-                   [](const Conflict &a, const Conflict &b) { return a.passes > b.passes; });
+  std::sort(out.begin(), out.end(), [](const Conflict &a, const Conflict &b) {
+    return a.passes != b.passes ? a.passes > b.passes : a.place < b.place;
+  });
   return out;
 }
 
