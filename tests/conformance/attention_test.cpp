@@ -218,7 +218,8 @@ struct Registration {
                                              {3, 3, 100, {64, 1, 1}},
                                              {9, 3, 64, {33, 1, 70, 1}},
                                              {2, 1, 128, {1, 129, 1, 1}},
-                                             {2, 2, 100, {300, 1}}})
+                                             {2, 2, 100, {300, 1}},
+                                             {4, 4, 5, {257}}})
       for (cria_dtype dtype : {CRIA_F32, CRIA_BF16})
         Register("kv cache " + std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) +
                      " heads of " + std::to_string(c.d) + (dtype == CRIA_F32 ? " f32" : " bf16"),
