@@ -17,8 +17,9 @@ struct Dropout {
         threshold(static_cast<uint32_t>(static_cast<double>(p) * 4294967296.0)),
         factor(p > 0 ? static_cast<float>(1.0 / (1.0 - static_cast<double>(p))) : 1.0f) {}
 
+  CRIA_BOTH bool keeps(uint64_t e) const { return hash(key, e) >= threshold; }
   // 0 or factor.
-  CRIA_BOTH float of(uint64_t e) const { return hash(key, e) >= threshold ? factor : 0.0f; }
+  CRIA_BOTH float of(uint64_t e) const { return keeps(e) ? factor : 0.0f; }
 };
 
 }  // namespace cria::gpu

@@ -20,18 +20,6 @@ struct Fill {
 
 // ---- cast
 
-// IEEE binary16.
-struct f16 {
-  uint16_t bits;
-};
-
-using gpu::to_float;
-CRIA_GPU float to_float(f16 x) {
-  const float magnitude = float_of((x.bits & 0x7FFFu) << 13) * 0x1p112f;
-  const uint32_t special = (x.bits & 0x7C00u) == 0x7C00u ? 0x7F800000u : 0;
-  return float_of(bits_of(magnitude) | special | (x.bits & 0x8000u) << 16);
-}
-
 template <class From, class To>
 struct Cast {
   const From *from;

@@ -38,6 +38,11 @@ struct bf16 {
   uint16_t bits;
 };
 
+// IEEE binary16, to read from.
+struct f16 {
+  uint16_t bits;
+};
+
 CRIA_BOTH uint32_t bits_of(float x) {
   uint32_t bits;
   memcpy(&bits, &x, 4);
@@ -52,6 +57,11 @@ CRIA_BOTH float float_of(uint32_t bits) {
 
 CRIA_BOTH float to_float(float x) { return x; }
 CRIA_BOTH float to_float(bf16 x) { return float_of(uint32_t(x.bits) << 16); }
+CRIA_BOTH float to_float(f16 x) {
+  const float magnitude = float_of((x.bits & 0x7FFFu) << 13) * 0x1p112f;
+  const uint32_t special = (x.bits & 0x7C00u) == 0x7C00u ? 0x7F800000u : 0;
+  return float_of(bits_of(magnitude) | special | (x.bits & 0x8000u) << 16);
+}
 
 // Halves of a pair of bf16 in one register, the lower half first in memory.
 CRIA_BOTH float low_float(uint32_t pair) { return float_of(pair << 16); }

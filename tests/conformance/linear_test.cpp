@@ -21,10 +21,11 @@ struct Weight {
   std::unique_ptr<Array<uint16_t>> bf16;
   cria_nf4 *nf4 = nullptr;
 
-  Weight(Context &context, Kind kind_, int64_t n, int64_t k, bool integers, Random &random)
+  Weight(Context &context, Kind kind_, int64_t n, int64_t k, bool integers, Random &random,
+         int64_t block = 64)
       : kind(kind_) {
     if (kind == Kind::nf4) {
-      make_nf4(context, n, k, integers, random);
+      make_nf4(context, n, k, block, integers, random);
       return;
     }
     values = integers ? random.integers(n * k, 3) : random.normals(n * k, 0.5);
@@ -41,10 +42,11 @@ struct Weight {
 
  private:
   // Integers come from a code map of small integers and unit scales; others are quantised and read back.
-  void make_nf4(Context &context, int64_t n, int64_t k, bool integers, Random &random) {
+  void make_nf4(Context &context, int64_t n, int64_t k, int64_t block, bool integers,
+                Random &random) {
     values.assign(static_cast<size_t>(n * k), 0);
     if (integers) {
-      int64_t blocks = (n * k + 63) / 64;
+      int64_t blocks = (n * k + block - 1) / block;
       std::vector<float> map(16), scales(static_cast<size_t>(blocks));
       for (int i = 0; i < 16; i++) map[size_t(i)] = float(i - 7) / 2;
       for (auto &s : scales) s = float(1 << random.below(2));
@@ -52,14 +54,14 @@ struct Weight {
       for (auto &c : codes) c = uint8_t(random.next());
       for (int64_t i = 0; i < n * k; i++) {
         int code = i % 2 ? codes[size_t(i / 2)] & 15 : codes[size_t(i / 2)] >> 4;
-        values[size_t(i)] = map[size_t(code)] * scales[size_t(i / 64)];
+        values[size_t(i)] = map[size_t(code)] * scales[size_t(i / block)];
       }
-      context.ok(cria_nf4_import(context.queue, n, k, 64, codes.data(), map.data(), scales.data(),
-                                 nullptr, 0, nullptr, nullptr, 0, &nf4),
+      context.ok(cria_nf4_import(context.queue, n, k, block, codes.data(), map.data(),
+                                 scales.data(), nullptr, 0, nullptr, nullptr, 0, &nf4),
                  "nf4_import");
     } else {
       Array<float> source(context, random.normals(n * k, 0.5));
-      context.ok(cria_nf4_quantize(context.queue, n, k, 64, 1, CRIA_F32, source, &nf4),
+      context.ok(cria_nf4_quantize(context.queue, n, k, block, 1, CRIA_F32, source, &nf4),
                  "nf4_quantize");
       Array<float> back(context, n * k);
       context.ok(cria_nf4_dequantize(context.queue, nf4, 0, n, CRIA_F32, back), "nf4_dequantize");
@@ -86,12 +88,13 @@ void close_either(Context &context, const char *what, bool may_round, const std:
 struct Shape {
   int64_t m, n, k, rank;
   float dropout;
+  int64_t block = 64;  // of NF4 weights
 };
 
 void linear_case(Context &context, Kind kind, Shape s, bool integers, bool accumulate) {
   Random random(uint64_t(s.m * 1000003 + s.n * 1009 + s.k * 31 + s.rank));
   // Shapes whose exact sums would leave the integers that float32 holds use normals.
-  Weight w(context, kind, s.n, s.k, integers, random);
+  Weight w(context, kind, s.n, s.k, integers, random, s.block);
   auto draw = [&](int64_t n, int limit) {
     return integers ? random.integers(n, limit) : random.normals(n);
   };
@@ -210,13 +213,23 @@ void linear_case(Context &context, Kind kind, Shape s, bool integers, bool accum
 }
 
 const std::vector<Shape> kShapes = {
-    {0, 5, 7, 0, 0},     {3, 0, 7, 2, 0},       {1, 1, 1, 1, 0},      {1, 1, 64, 0, 0},
-    {2, 3, 5, 0, 0},     {7, 13, 11, 3, 0},     {1, 64, 64, 4, 0},    {6, 64, 64, 0, 0},
-    {5, 63, 65, 1, 0},   {13, 127, 129, 16, 0}, {17, 65, 172, 8, 0},  {9, 200, 200, 4, 0},
-    {31, 96, 400, 2, 0}, {3, 31, 1080, 5, 0},   {64, 64, 128, 16, 0}, {67, 130, 320, 7, 0},
-    {37, 17, 61, 3, 0},  {1, 3200, 64, 2, 0},   {2, 64, 3200, 16, 0}, {3, 8640, 64, 1, 0},
-    {4, 33, 8640, 2, 0}, {8, 128, 192, 8, 0},   {96, 70, 256, 64, 0}, {130, 48, 192, 16, 0},
-    {11, 29, 131, 0, 0},
+    {0, 5, 7, 0, 0},     {3, 0, 7, 2, 0},       {1, 1, 1, 1, 0},       {1, 1, 64, 0, 0},
+    {2, 3, 5, 0, 0},     {7, 13, 11, 3, 0},     {1, 64, 64, 4, 0},     {6, 64, 64, 0, 0},
+    {5, 63, 65, 1, 0},   {13, 127, 129, 16, 0}, {17, 65, 172, 8, 0},   {9, 200, 200, 4, 0},
+    {31, 96, 400, 2, 0}, {3, 31, 1080, 5, 0},   {64, 64, 128, 16, 0},  {67, 130, 320, 7, 0},
+    {37, 17, 61, 3, 0},  {1, 3200, 64, 2, 0},   {2, 64, 3200, 16, 0},  {3, 8640, 64, 1, 0},
+    {4, 33, 8640, 2, 0}, {8, 128, 192, 8, 0},   {96, 70, 256, 64, 0},  {130, 48, 192, 16, 0},
+    {11, 29, 131, 0, 0}, {300, 20, 72, 4, 0},   {1100, 130, 64, 0, 0},
+};
+// Blocks of NF4 other than the usual: shorter than a run of the kernels, longer than a row, straddling rows.
+const std::vector<Shape> kBlockShapes = {
+    {3, 40, 96, 4, 0, 32},    {40, 33, 96, 4, 0, 32},     {5, 70, 192, 4, 0, 128},
+    {40, 33, 192, 4, 0, 128}, {35, 130, 256, 0, 0, 4096}, {4, 9, 100, 2, 0, 1024},
+};
+// With every tensor on a vector boundary.
+const std::vector<Shape> kAlignedShapes = {
+    {5, 64, 128, 4, 0}, {67, 130, 320, 8, 0}, {130, 48, 192, 16, 0},
+    {2, 33, 65, 8, 0},  {300, 20, 72, 4, 0},
 };
 
 struct Registration {
@@ -238,6 +251,21 @@ struct Registration {
           Register(label + " dropout",
                    [=](Context &c) { linear_case(c, kind, dropped, false, false); });
         }
+      }
+    for (const Shape &s : kBlockShapes) {
+      std::string label = "nf4 linear " + std::to_string(s.m) + "x" + std::to_string(s.n) + "x" +
+                          std::to_string(s.k) + " block " + std::to_string(s.block);
+      for (bool integers : {true, false})
+        Register(label + (integers ? " integers" : " normals"),
+                 [=](Context &c) { linear_case(c, Kind::nf4, s, integers, integers); });
+    }
+    for (Kind kind : {Kind::f32, Kind::bf16, Kind::nf4})
+      for (const Shape &s : kAlignedShapes) {
+        std::string label = std::string(name_of(kind)) + " linear aligned " + std::to_string(s.m) +
+                            "x" + std::to_string(s.n) + "x" + std::to_string(s.k);
+        for (bool integers : {true, false})
+          Register(label + (integers ? " integers" : " normals"),
+                   aligned([=](Context &c) { linear_case(c, kind, s, integers, !integers); }));
       }
   }
 } registration;

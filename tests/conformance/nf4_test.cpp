@@ -90,6 +90,10 @@ void quantise_case(Context &context, int64_t n, int64_t k, int64_t block,
              "nf4_quantize");
   context.ok(cria_nf4_quantize(context.queue, n, k, block, 1, CRIA_F32, source, &nested),
              "nf4_quantize double");
+  if (!plain || !nested) {
+    cria_nf4_free(plain);
+    return;
+  }
   Parts p = exported(context, plain), q = exported(context, nested);
   if ((n * k) % 2) {  // the padding nibble is free
     for (auto *codes : {&p.codes, &q.codes, &want.codes}) codes->back() &= 0xF0;
@@ -173,41 +177,75 @@ struct Registration {
     struct Shape {
       int64_t n, k, block;
     };
-    for (Shape s : std::vector<Shape>{{1, 1, 64},
-                                      {1, 64, 64},
-                                      {3, 65, 64},
-                                      {7, 13, 64},
-                                      {2, 128, 64},
-                                      {96, 320, 64},
-                                      {5, 172, 64},
-                                      {3, 200, 64},
-                                      {9, 400, 64},
-                                      {2, 1080, 64},
-                                      {257, 64, 64},
-                                      {11, 3200, 64},
-                                      {2, 8640, 64},
-                                      {33, 96, 32},
-                                      {5, 300, 128},
-                                      {3, 5000, 4096},
-                                      {301, 331, 64}})
-      Register("nf4 quantise " + std::to_string(s.n) + "x" + std::to_string(s.k) + " block " +
-                   std::to_string(s.block),
-               [s](Context &context) {
-                 Random random(uint64_t(s.n * 131 + s.k));
-                 std::vector<float> w = random.normals(s.n * s.k, 0.02);
-                 // A zero block, a block with one value, a tiny and a negative-only block, where there is room.
-                 if (s.n * s.k > 6 * s.block) {
-                   for (int64_t i = 0; i < s.block; i++) {
-                     w[size_t(i)] = 0;
-                     w[size_t(s.block + i)] = i == 3 ? -0.25f : 0;
-                     w[size_t(2 * s.block + i)] *= 1e-30f;
-                     w[size_t(3 * s.block + i)] = -std::fabs(w[size_t(3 * s.block + i)]);
-                   }
-                 }
-                 quantise_case(context, s.n, s.k, s.block, w);
-               });
+    for (Shape s : std::vector<Shape>{
+             {1, 1, 64},    {1, 64, 64},    {3, 65, 64},     {7, 13, 64},    {2, 128, 64},
+             {96, 320, 64}, {5, 172, 64},   {3, 200, 64},    {9, 400, 64},   {2, 1080, 64},
+             {257, 64, 64}, {11, 3200, 64}, {2, 8640, 64},   {33, 96, 32},   {5, 300, 128},
+             {6, 192, 128}, {9, 256, 1024}, {5, 1024, 2048}, {35, 4160, 64}, {3, 5000, 4096},
+             {301, 331, 64}}) {
+      const std::string label = "nf4 quantise " + std::to_string(s.n) + "x" + std::to_string(s.k) +
+                                " block " + std::to_string(s.block);
+      const Case run = [s](Context &context) {
+        Random random(uint64_t(s.n * 131 + s.k));
+        std::vector<float> w = random.normals(s.n * s.k, 0.02);
+        // A zero block, a block with one value, a tiny and a negative-only block, where there is room.
+        if (s.n * s.k > 6 * s.block) {
+          for (int64_t i = 0; i < s.block; i++) {
+            w[size_t(i)] = 0;
+            w[size_t(s.block + i)] = i == 3 ? -0.25f : 0;
+            w[size_t(2 * s.block + i)] *= 1e-30f;
+            w[size_t(3 * s.block + i)] = -std::fabs(w[size_t(3 * s.block + i)]);
+          }
+        }
+        quantise_case(context, s.n, s.k, s.block, w);
+      };
+      Register(label, run);
+      Register(label + " aligned", aligned(run));
+    }
   }
 } registration;
+
+// Parts as others write them: any code map, and groups of scales of any size.
+const Register foreign{
+    "nf4 import of other maps and groups", [](Context &context) {
+      for (int64_t group : {1, 96, 256, 1000}) {
+        const int64_t n = 9, k = 320, blocks = n * k / 64, groups = (blocks + group - 1) / group;
+        Random random(uint64_t(7 + group));
+        std::vector<uint8_t> codes(size_t(n * k / 2)), scale_codes(static_cast<size_t>(blocks));
+        for (auto *bytes : {&codes, &scale_codes})
+          for (auto &byte : *bytes) byte = uint8_t(random.next());
+        const std::vector<float> map = random.normals(16), nested_map = random.normals(256),
+                                 nested = random.normals(groups);
+        const float offset = 0.75f;
+        cria_nf4 *matrix = nullptr;
+        context.ok(cria_nf4_import(context.queue, n, k, 64, codes.data(), map.data(), nullptr,
+                                   scale_codes.data(), group, nested.data(), nested_map.data(),
+                                   offset, &matrix),
+                   "nf4_import");
+        Parts p = exported(context, matrix);
+        context.same("codes", p.codes, codes);
+        context.same("code map", p.map, map);
+        context.same("absmax codes", p.absmax_codes, scale_codes);
+        context.same("nested absmax", p.nested, nested);
+        context.same("nested map", p.nested_map, nested_map);
+        context.same("offset", std::vector<float>{p.offset}, {offset});
+        std::vector<float> scales, values;
+        for (int64_t b = 0; b < blocks; b++) {
+          const float product = nested_map[scale_codes[size_t(b)]] * nested[size_t(b / group)];
+          scales.push_back(product + offset);
+        }
+        for (int64_t i = 0; i < n * k; i++) {
+          const int code = i % 2 ? codes[size_t(i / 2)] & 15 : codes[size_t(i / 2)] >> 4;
+          values.push_back(round_bf16(map[size_t(code)] * scales[size_t(i / 64)]));
+        }
+        context.same("scales", p.absmax, scales);
+        Array<float> out(context, n * k);
+        context.ok(cria_nf4_dequantize(context.queue, matrix, 0, n, CRIA_F32, out),
+                   "nf4_dequantize");
+        context.same("values", out.values(), values);
+        cria_nf4_free(matrix);
+      }
+    }};
 
 const Register vector{
     "nf4 published vector", [](Context &context) {
