@@ -12,7 +12,7 @@
 
 namespace cria::simt {
 
-bool g_land_randomly = false;
+bool g_land_at_once = false, g_land_randomly = false;
 
 namespace {
 
@@ -31,7 +31,6 @@ struct Queue {
 };
 
 Queue g_queues[kMaxThreads];
-bool g_land_at_once = false;
 
 void check_write(uint32_t to, int bytes, Site site) {
   if (bytes == 16)

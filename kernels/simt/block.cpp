@@ -11,6 +11,7 @@
 #include "simt/clock.h"
 #include "simt/counters.h"
 #include "simt/fiber.h"
+#include "simt/objects.h"
 #include "simt/schedule.h"
 #include "simt/warp.h"
 
@@ -24,8 +25,9 @@ namespace {
 // The thread to run next, or null if all have ended.
 Thread *next_thread(Thread *from) {
   Thread *next = pick_thread(from);
+  while (next == nullptr && g_block.live != 0 && land_tile(false)) next = pick_thread(from);
   if (next != nullptr || g_block.live == 0) return next;
-  report("deadlock: no thread can run:%s", who_waits_where());
+  report("deadlock: no thread can run:%s%s", who_waits_where(), awaited_objects());
 }
 
 // Whether the thread runs for the first time now.
@@ -69,6 +71,11 @@ void end_thread(Thread *self) {
   self->warp->ready &= ~bit;
   g_block.live--;
   if (counting() && self->warp->live == 0) converge(self->warp);
+  if (self->warp->live == 0) check_products_ended(self->warp);
+  if (g_block.live == 0) {
+    check_tiles_ended();
+    check_groups();
+  }
   check_not_awaited(self->warp, bit, "ends");
   for (int id = 0; id < kBarriers; id++) {
     const Barrier &barrier = g_block.barriers[id];
@@ -131,7 +138,7 @@ void reset_block() {
   for (int w = 0; w < block.warps; w++) {
     Warp &warp = block.warp[w];
     warp.ready = warp.fresh = warp.live = kAllLanes;
-    warp.meeting = warp.at_barrier = 0;
+    warp.meeting = warp.at_barrier = warp.at_object = 0;
     warp.number = w;
     warp.threads = &block.thread[w * kLanes];
     std::memset(warp.meetings, 0, sizeof warp.meetings);
@@ -143,7 +150,10 @@ void reset_block() {
 }  // namespace
 
 Next suspend_otherwise(Thread *self) {
-  if (g_land_randomly) land_some(self);
+  if (g_land_randomly) {
+    land_some(self);
+    if (random_below(8) == 0) land_tile(true);
+  }
   Thread *next = next_thread(self);
   if (next == self) return {};
   if (begins(next)) prepare(next);
@@ -176,6 +186,9 @@ bool run_block() {
   reset_block();
   begin_block_clocks();
   reset_async();
+  reset_objects();
+  reset_tiles();
+  reset_products();
   Thread *first = pick_thread(&g_block.thread[0]);
   begins(first);
   prepare(first);
@@ -219,6 +232,7 @@ std::string state_of(const Thread &thread) {
   };
   if ((warp.live & bit) == 0) return "have ended";
   if ((warp.at_barrier & bit) != 0) return at("wait at a barrier at ", thread.site);
+  if ((warp.at_object & bit) != 0) return at("wait for a barrier object at ", thread.site);
   for (const Meeting &meeting : warp.meetings)
     if ((meeting.arrived & bit) != 0) return at("wait in a collective at ", meeting.site);
   return "can run";

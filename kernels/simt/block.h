@@ -45,7 +45,6 @@ const char *name_of(Operation operation);
 void reset_async();
 // Lands some of the thread's copies, at random.
 void land_some(Thread *thread);
-extern bool g_land_randomly;
 void check_async_ended(Thread *thread);
 
 inline Next suspend() {

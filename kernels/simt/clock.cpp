@@ -24,39 +24,66 @@ struct BlockStart {
 };
 std::vector<BlockStart> g_block_starts;
 
-View *take_view() {
-  if (g_free_views.empty()) {
-    g_all_views.push_back(std::make_unique<View>());
-    return g_all_views.back().get();
-  }
-  View *view = g_free_views.back();
-  g_free_views.pop_back();
-  return view;
-}
+struct Lesson {
+  View *view;
+  uint32_t lanes;  // who learned it
+};
+std::vector<Lesson> g_lessons[kMaxWarps];
+std::vector<uint64_t> g_fences[kMaxThreads];
 
-void leave_view(int thread) {
-  View *view = g_clocks.view[thread];
-  if (view >= g_warp_views && view < g_warp_views + kMaxWarps) return;
-  if (--view->users == 0) g_free_views.push_back(view);
+bool is_warp_view(const View *view) {
+  return view >= g_warp_views && view < g_warp_views + kMaxWarps;
 }
 
 void use_warp_views(int warp) {
   for (int i = 0; i < kLanes; i++) {
     int thread = warp * kLanes + i;
-    if (g_split[warp]) leave_view(thread);
+    if (g_split[warp]) drop_view(g_clocks.view[thread]);
     g_clocks.view[thread] = &g_warp_views[warp];
   }
   g_split[warp] = false;
 }
 
-void merge(View &into, const View &from, int threads) {
-  into.floor = std::max(into.floor, from.floor);
-  for (int i = 0; i < threads; i++) into.known[i] = std::max(into.known[i], from.known[i]);
+// Calls f for the ranges of `known` that are in use.
+template <class F>
+void for_ranges(F f) {
+  f(0, g_block.threads);
+  if (g_clocks.hardware) f(kFirstUnit, kMaxThreads);
 }
 
-void assign(View &to, const View &from, int threads) {
+void clear(View &view) {
+  view.floor = 0;
+  for_ranges([&](int first, int end) { std::fill(view.known + first, view.known + end, 0); });
+}
+
+void merge(View &into, const View &from) {
+  into.floor = std::max(into.floor, from.floor);
+  for_ranges([&](int first, int end) {
+    for (int i = first; i < end; i++) into.known[i] = std::max(into.known[i], from.known[i]);
+  });
+}
+
+void assign(View &to, const View &from) {
   to.floor = from.floor;
-  std::copy(from.known, from.known + threads, to.known);
+  for_ranges([&](int first, int end) {
+    std::copy(from.known + first, from.known + end, to.known + first);
+  });
+}
+
+void forget_lessons(int warp, uint32_t lanes) {
+  auto &lessons = g_lessons[warp];
+  for (size_t i = lessons.size(); i-- > 0;) {
+    lessons[i].lanes &= ~lanes;
+    if (lessons[i].lanes != 0) continue;
+    drop_view(lessons[i].view);
+    lessons.erase(lessons.begin() + ptrdiff_t(i));
+    g_clocks.lessons--;
+  }
+}
+
+void merge_lessons(View &into, int warp, uint32_t lanes) {
+  for (const Lesson &lesson : g_lessons[warp])
+    if ((lesson.lanes & lanes) != 0) merge(into, *lesson.view);
 }
 
 }  // namespace
@@ -78,6 +105,10 @@ void begin_block_clocks() {
     use_warp_views(w);
     g_warp_views[w].floor = c.block_start - 1;
   }
+  c.hardware = false;
+  c.lessons = 0;
+  for (auto &lessons : g_lessons) lessons.clear();
+  for (int i = 0; i < g_block.threads; i++) g_fences[i].clear();
   g_free_views.clear();
   for (const auto &view : g_all_views) g_free_views.push_back(view.get());
   std::fill(c.clock, c.clock + g_block.threads, c.now);
@@ -92,6 +123,12 @@ int64_t block_at(uint64_t clock) {
 
 void join_block() {
   Clocks &c = g_clocks;
+  // The floor says nothing of what the hardware does on its own.
+  if (c.hardware) {
+    uint32_t everyone[kMaxWarps] = {};
+    std::fill(everyone, everyone + g_block.warps, kAllLanes);
+    join_lanes(everyone);
+  }
   for (int w = 0; w < g_block.warps; w++) {
     if (g_split[w]) use_warp_views(w);
     g_warp_views[w].floor = c.now;
@@ -102,16 +139,18 @@ void join_block() {
 
 void join_lanes(const uint32_t (&lanes)[kMaxWarps]) {
   Clocks &c = g_clocks;
-  int threads = g_block.threads;
-  g_joined.floor = 0;
-  std::fill(g_joined.known, g_joined.known + threads, 0);
+  clear(g_joined);
   const View *last = nullptr;
   for (int w = 0; w < g_block.warps; w++)
     for (uint32_t rest = lanes[w]; rest != 0; rest &= rest - 1) {
       int thread = w * kLanes + __builtin_ctz(rest);
-      if (c.view[thread] != last) merge(g_joined, *c.view[thread], threads);
+      if (c.view[thread] != last) merge(g_joined, *c.view[thread]);
       last = c.view[thread];
     }
+  for (int w = 0; c.lessons != 0 && w < g_block.warps; w++) {
+    merge_lessons(g_joined, w, lanes[w]);
+    forget_lessons(w, lanes[w]);
+  }
   for (int w = 0; w < g_block.warps; w++)
     for (uint32_t rest = lanes[w]; rest != 0; rest &= rest - 1) {
       int thread = w * kLanes + __builtin_ctz(rest);
@@ -128,10 +167,10 @@ void join_lanes(const uint32_t (&lanes)[kMaxWarps]) {
       view->users = __builtin_popcount(lanes[w]);
       g_split[w] = true;
     }
-    assign(*view, g_joined, threads);
+    assign(*view, g_joined);
     for (uint32_t rest = lanes[w]; rest != 0; rest &= rest - 1) {
       int thread = w * kLanes + __builtin_ctz(rest);
-      if (lanes[w] != kAllLanes) leave_view(thread);
+      if (lanes[w] != kAllLanes) drop_view(c.view[thread]);
       c.view[thread] = view;
       c.clock[thread] = c.now;
     }
@@ -147,9 +186,82 @@ void join_warp(const Warp *warp, uint32_t lanes) {
     return;
   }
   Clocks &c = g_clocks;
+  if (c.lessons != 0) {
+    merge_lessons(g_warp_views[w], w, lanes);
+    forget_lessons(w, lanes);
+  }
   uint64_t *clocks = &c.clock[w * kLanes];
   std::copy(clocks, clocks + kLanes, &g_warp_views[w].known[w * kLanes]);
   std::fill(clocks, clocks + kLanes, ++c.now);
+}
+
+View *take_view() {
+  if (g_free_views.empty()) {
+    g_all_views.push_back(std::make_unique<View>());
+    g_free_views.push_back(g_all_views.back().get());
+  }
+  View *view = g_free_views.back();
+  g_free_views.pop_back();
+  view->users = 1;
+  clear(*view);
+  return view;
+}
+
+void drop_view(View *view) {
+  if (!is_warp_view(view) && --view->users == 0) g_free_views.push_back(view);
+}
+
+void tell(int thread, View &view) {
+  Clocks &c = g_clocks;
+  merge(view, *c.view[thread]);
+  if (c.lessons != 0) merge_lessons(view, thread / kLanes, 1u << thread % kLanes);
+  view.known[thread] = c.clock[thread];
+  c.clock[thread] = ++c.now;
+}
+
+void learn(int thread, View *view) {
+  int warp = thread / kLanes;
+  auto &lessons = g_lessons[warp];
+  size_t i = 0;
+  while (i < lessons.size() && lessons[i].view != view) i++;
+  if (i == lessons.size()) {
+    lessons.push_back({view, 0});
+    view->users++;
+    g_clocks.lessons++;
+  }
+  lessons[i].lanes |= 1u << thread % kLanes;
+  // What all lanes know is the warp's.
+  if (lessons[i].lanes == kAllLanes && !g_split[warp]) {
+    merge(g_warp_views[warp], *view);
+    drop_view(view);
+    lessons.erase(lessons.begin() + ptrdiff_t(i));
+    g_clocks.lessons--;
+  }
+}
+
+void know(int warp, int other, uint64_t clock) {
+  for (int i = 0; i < kLanes; i++) {
+    uint64_t &known = g_clocks.view[warp * kLanes + i]->known[other];
+    known = std::max(known, clock);
+  }
+}
+
+bool has_learned(int thread, int other, uint64_t clock) {
+  for (const Lesson &lesson : g_lessons[thread / kLanes])
+    if ((lesson.lanes >> thread % kLanes & 1) != 0 &&
+        (clock <= lesson.view->floor || clock <= lesson.view->known[other]))
+      return true;
+  return false;
+}
+
+void fence_proxy(int thread) {
+  g_fences[thread].push_back(g_clocks.clock[thread] = ++g_clocks.now);
+}
+
+uint64_t fence_after(int thread, uint64_t clock) {
+  const auto &fences = g_fences[thread];
+  auto after = std::upper_bound(fences.begin(), fences.end(), clock);
+  return after != fences.end() ? *after : 0;
 }
 
 }  // namespace cria::simt

@@ -144,6 +144,16 @@ void count_access(Access access, uint64_t at, int bytes, Site site) {
   open.next[self->lane] = i + 1;
 }
 
+void count_range(uint64_t at, int64_t bytes) {
+  g_counters->bytes_read += bytes;
+  for (uint64_t sector = at / kSector; sector <= (at + uint64_t(bytes) - 1) / kSector; sector++) {
+    uint32_t &mark = g_read_marks[sector - reinterpret_cast<uintptr_t>(g_arena.base) / kSector];
+    g_counters->sectors_read++;
+    if (mark != g_launch) g_counters->unique_sectors_read++;
+    mark = g_launch;
+  }
+}
+
 void converge(const Warp *warp) {
   OpenAccesses &open = g_open[warp->number];
   for (const WarpAccess &access : open.list) {
@@ -172,8 +182,9 @@ std::vector<Conflict> conflicts() {
   for (const auto &entry : g_kernels)
     for (const auto &conflict : entry.second.conflicts)
       out.push_back({entry.first, place_of(conflict.first), conflict.second});
-  std::stable_sort(out.begin(), out.end(),
-                   [](const Conflict &a, const Conflict &b) { return a.passes > b.passes; });
+  std::sort(out.begin(), out.end(), [](const Conflict &a, const Conflict &b) {
+    return a.passes != b.passes ? a.passes > b.passes : a.place < b.place;
+  });
   return out;
 }
 

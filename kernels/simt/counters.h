@@ -16,6 +16,9 @@ void begin_launch_counters(const char *kernel);
 // An access of the running lane, at an address or an offset. It becomes part of the warp's access when the warp converges.
 void count_access(Access access, uint64_t at, int bytes, Site site);
 
+// A read of device memory by the hardware on its own.
+void count_range(uint64_t at, int64_t bytes);
+
 // All lanes of the warp stand at the same place: closes the accesses that they made since they last did.
 void converge(const Warp *warp);
 

@@ -220,7 +220,8 @@ void check_read(const void *address, Site site) {
     if (at >= g_arena.bytes || at % BYTES != 0 ||
         !all_states<BYTES>(g_arena.state + at, 0xFF, kWritten))
       bad_access(address, BYTES, "read", site);
-    watch_races<Space::global, false, BYTES>(g_arena.cells, at, uintptr_t(g_arena.base), site);
+    watch_races<Space::global, false, BYTES>(g_arena.cells, at, uintptr_t(g_arena.base),
+                                             current_racer(site));
   }
 }
 }  // namespace
@@ -239,7 +240,8 @@ void write_global(void *address, Site site) {
         !all_states<BYTES>(g_arena.state + at, kUnwritten, kUnwritten))
       bad_access(address, BYTES, "write", site);
     std::memset(g_arena.state + at, kWritten, BYTES);
-    watch_races<Space::global, true, BYTES>(g_arena.cells, at, uintptr_t(g_arena.base), site);
+    watch_races<Space::global, true, BYTES>(g_arena.cells, at, uintptr_t(g_arena.base),
+                                            current_racer(site));
   }
   if (counting()) count_access(Access::write_global, uintptr_t(address), BYTES, site);
 }
@@ -264,12 +266,20 @@ template void write_global<16>(void *, Site);
 template void atomic_global<4>(void *, Site);
 template void atomic_global<8>(void *, Site);
 
+void check_global_range(const void *from, int64_t bytes, Site site) {
+  auto *at = static_cast<const uint8_t *>(from), *end = at + bytes;
+  while (at < end) {
+    bool line = reinterpret_cast<uintptr_t>(at) % 16 == 0 && end - at >= 16;
+    if (line)
+      check_read<16>(at, site);
+    else
+      check_read<1>(at, site);
+    at += line ? 16 : 1;
+  }
+}
+
 void read_async_source(const void *from, int bytes, Site site) {
-  auto *at = static_cast<const uint8_t *>(from);
-  if (bytes == 16)
-    check_read<16>(from, site);
-  else
-    for (int i = 0; i < bytes; i++) check_read<1>(at + i, site);
+  check_global_range(from, bytes, site);
   if (counting() && bytes > 0) count_access(Access::read_global, uintptr_t(from), bytes, site);
 }
 

@@ -35,6 +35,11 @@ enum class Operation : uint8_t {
   load_matrix_transposed,
   mma_16x8x16,
   mma_16x8x8,
+  wgmma,
+  wgmma_fence,
+  wgmma_commit,
+  wgmma_wait,
+  elect_one,
 };
 
 // A thread of the running block.
@@ -59,6 +64,7 @@ struct alignas(64) Warp {
   uint32_t live;        // have not ended
   uint32_t meeting;     // wait in a collective
   uint32_t at_barrier;  // wait at a barrier
+  uint32_t at_object;   // wait for a barrier object
   int32_t number;
   Thread *threads;           // its 32 threads
   Meeting meetings[kLanes];  // by the lowest lane of the mask
@@ -71,6 +77,9 @@ struct alignas(64) Warp {
   uint32_t rows[4 * kLanes], matrices[4 * kLanes];
   uint64_t value[kLanes], result[kLanes];
   int32_t argument[kLanes];
+  float *sums
+      [kLanes];  // of an asynchronous product, and its left operand, null if that is in shared memory
+  const uint32_t *left[kLanes];
 };
 
 // What the accessors must do beyond moving the bytes.

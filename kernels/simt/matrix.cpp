@@ -34,14 +34,13 @@ struct Operands {
 };
 
 template <int K>
-CRIA_SIMT_INLINE void gather(const Warp *warp, Operands<K> &m) {
+CRIA_SIMT_INLINE void gather_rows(const uint32_t (&a)[4][kLanes], Operands<K> &m) {
   for (int i = 0; i < K / 4; i++)
     for (int g = 0; g < 8; g++) {
       Row row;
-      widen(&warp->a[i][4 * g], row);
+      widen(&a[i][4 * g], row);
       std::memcpy(&m.a[g + i % 2 * 8][i / 2 * 8], &row, sizeof row);
     }
-  for (int k = 0; k < K; k++) widen(warp->b[k], m.b[k]);
 }
 
 template <int K>
@@ -80,10 +79,7 @@ CRIA_SIMT_INLINE void sum_float64(const Operands<K> &m, Row *c) {
 }
 
 template <int K>
-CRIA_SIMT_INLINE void multiply(Warp *warp, MmaMode mode) {
-  Operands<K> m;
-  gather(warp, m);
-  auto *c = reinterpret_cast<Row *>(warp->c);
+CRIA_SIMT_INLINE void add_products(const Operands<K> &m, Row *c, MmaMode mode) {
   switch (mode) {
     case MmaMode::sequential:
       sum_sequential(m, c);
@@ -97,9 +93,43 @@ CRIA_SIMT_INLINE void multiply(Warp *warp, MmaMode mode) {
   }
 }
 
+template <int K>
+CRIA_SIMT_INLINE void multiply(Warp *warp, MmaMode mode) {
+  Operands<K> m;
+  gather_rows(warp->a, m);
+  for (int k = 0; k < K; k++) widen(warp->b[k], m.b[k]);
+  add_products(m, reinterpret_cast<Row *>(warp->c), mode);
+}
+
+CRIA_SIMT_INLINE void multiply_many(const uint32_t (&a)[4][kLanes], const uint16_t (*b)[16], int n,
+                                    float *sums, MmaMode mode) {
+  Operands<16> m;
+  gather_rows(a, m);
+  for (int first = 0; first < n; first += 8) {
+    alignas(32) float columns[8][16];
+    for (int i = 0; i < 8; i++) {
+      widen(b[first + i], reinterpret_cast<Row &>(columns[i][0]));
+      widen(b[first + i] + 8, reinterpret_cast<Row &>(columns[i][8]));
+    }
+    for (int k = 0; k < 16; k++)
+      for (int i = 0; i < 8; i++) m.b[k][i] = columns[i][k];
+    Row c[16];
+    std::memcpy(c, sums + first * 16, sizeof c);
+    add_products(m, c, mode);
+    std::memcpy(sums + first * 16, c, sizeof c);
+  }
+}
+
 using Multiply = void (*)(Warp *, MmaMode);
 void multiply_16(Warp *warp, MmaMode mode) { multiply<16>(warp, mode); }
 void multiply_8(Warp *warp, MmaMode mode) { multiply<8>(warp, mode); }
+using MultiplyMany = void (*)(const uint32_t (&)[4][kLanes], const uint16_t (*)[16], int, float *,
+                              MmaMode);
+void multiply_many_plain(const uint32_t (&a)[4][kLanes], const uint16_t (*b)[16], int n,
+                         float *sums, MmaMode mode) {
+  multiply_many(a, b, n, sums, mode);
+}
+MultiplyMany g_multiply_many = multiply_many_plain;
 Multiply g_multiply_16 = multiply_16, g_multiply_8 = multiply_8;
 
 #if defined(__x86_64__)
@@ -108,6 +138,11 @@ Multiply g_multiply_16 = multiply_16, g_multiply_8 = multiply_8;
   multiply<16>(warp, mode);
 }
 [[gnu::target("avx2")]] void multiply_8_avx2(Warp *warp, MmaMode mode) { multiply<8>(warp, mode); }
+[[gnu::target("avx2")]] void multiply_many_avx2(const uint32_t (&a)[4][kLanes],
+                                                const uint16_t (*b)[16], int n, float *sums,
+                                                MmaMode mode) {
+  multiply_many(a, b, n, sums, mode);
+}
 #endif
 
 MmaMode g_mode = MmaMode::sequential;
@@ -120,12 +155,17 @@ void choose_multiply(MmaMode mode) {
   if (__builtin_cpu_supports("avx2")) {
     g_multiply_16 = multiply_16_avx2;
     g_multiply_8 = multiply_8_avx2;
+    g_multiply_many = multiply_many_avx2;
   }
 #endif
 }
 
 void multiply_16x8x16(Warp *warp) { g_multiply_16(warp, g_mode); }
 void multiply_16x8x8(Warp *warp) { g_multiply_8(warp, g_mode); }
+
+void multiply_columns(const uint32_t (&a)[4][kLanes], const uint16_t (*b)[16], int n, float *sums) {
+  g_multiply_many(a, b, n, sums, g_mode);
+}
 
 // Lane i gets pair i % 4 of row i / 4: the rows as they lie.
 void load_matrix(Warp *warp) { std::memcpy(warp->matrices, warp->rows, sizeof warp->matrices); }

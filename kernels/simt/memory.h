@@ -13,7 +13,9 @@ enum ByteState : uint8_t {
   kOutside = 0,    // no live allocation
   kUnwritten = 1,  // allocated
   kWritten = 3,
-  kPending = 7,  // an asynchronous copy may land at any time (shared memory only)
+  // In shared memory only:
+  kPending = 7,  // an asynchronous copy may land at any time
+  kObject = 13,  // part of a barrier object
 };
 
 // Whether the bits of `mask` in each of the states are those of `wanted`.
@@ -55,6 +57,19 @@ const char *describe_address(const void *address);
 
 // The source of an asynchronous copy: any number of bytes.
 void read_async_source(const void *from, int bytes, Site site);
+
+// The checks of a read of any bytes of device memory, without counting.
+void check_global_range(const void *from, int64_t bytes, Site site);
+
+// Barrier objects in shared memory: 8 bytes become one, are used as one, are free again.
+void check_object_init(uint32_t offset, Site site);
+void check_object_use(uint32_t offset, Site site);
+void check_object_end(uint32_t offset, Site site);
+// 16 bytes that a tile will be copied to, with this stamp, in the name of the running thread; `done`: it has.
+void check_tile_write(uint32_t offset, Stamp stamp, Site site);
+void tile_written(uint32_t offset, int bytes);
+// 16 bytes that an asynchronous product reads.
+void check_product_read(uint32_t offset, const Racer &me, Site site);
 
 // Makes the block's shared memory: not written, filled with NaN.
 void reset_shared(int bytes);

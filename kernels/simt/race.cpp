@@ -34,7 +34,8 @@ void check_more_readers(Space space, const Cell &cell, const Racer &me, uint64_t
     if (warp == int(me.stamp % kMaxThreads) / kLanes) continue;
     const uint64_t *known = &me.view->known[warp * kLanes];
     bool ordered_with = false;
-    for (int i = 0; i < kLanes; i++) ordered_with |= known[i] >= clock;
+    for (int i = 0; i < kLanes; i++)
+      ordered_with |= known[i] >= clock || has_learned(int(me.thread), warp * kLanes + i, clock);
     // The place of that read is not kept; its warp is.
     Stamp reader = clock << kClockShift | (cell.read >> kSiteShift) % kMaxSites << kSiteShift |
                    uint64_t(warp * kLanes);
@@ -42,10 +43,31 @@ void check_more_readers(Space space, const Cell &cell, const Racer &me, uint64_t
   }
 }
 
+bool fenced(Stamp write, const Racer &me) {
+  int writer = int(write % kMaxThreads);
+  uint64_t clock = write >> kClockShift;
+  if (clock < g_clocks.block_start || clock >= kFuture) return true;
+  uint64_t fence = fence_after(writer, clock);
+  if (fence == 0) return false;
+  return uint32_t(writer) == me.thread || fence <= me.view->floor ||
+         fence <= me.view->known[writer] || has_learned(int(me.thread), writer, fence);
+}
+
 void report_race(Space space, uint64_t at, Stamp earlier, bool earlier_writes, Stamp later,
                  bool later_writes) {
   auto place = [](Stamp stamp) { return place_of(uint32_t(stamp >> kSiteShift) % kMaxSites); };
-  auto thread = [](Stamp stamp) { return int(stamp % kMaxThreads); };
+  auto thread = [](Stamp stamp, char(&text)[48]) {
+    int number = int(stamp % kMaxThreads);
+    bool hardware = (stamp >> kClockShift) >= kFuture;
+    if (!hardware)
+      std::snprintf(text, sizeof text, "thread %d", number);
+    else if (number >= kFirstObject)
+      std::snprintf(text, sizeof text, "a tile copy");
+    else
+      std::snprintf(text, sizeof text, "a product of warp %d", number - kFirstUnit);
+    return text;
+  };
+  char later_thread[48], earlier_thread[48];
   uint64_t clock = earlier >> kClockShift;
   char other_block[64] = "";
   if (space == Space::global && clock < g_clocks.block_start)
@@ -57,11 +79,12 @@ void report_race(Space space, uint64_t at, Stamp earlier, bool earlier_writes, S
   else
     std::snprintf(where, sizeof where, "%s", describe_address(reinterpret_cast<void *>(at)));
   report(
-      "race in %s memory%s: %s at %s by thread %d, %s at %s by thread %d%s before: nothing orders "
+      "race in %s memory%s: %s at %s by %s, %s at %s by %s%s before: nothing orders "
       "them: %s",
       space == Space::shared ? "shared" : "global", other_block[0] != 0 ? " between blocks" : "",
-      later_writes ? "write" : "read", place(later), thread(later),
-      earlier_writes ? "write" : "read", place(earlier), thread(earlier), other_block, where);
+      later_writes ? "write" : "read", place(later), thread(later, later_thread),
+      earlier_writes ? "write" : "read", place(earlier), thread(earlier, earlier_thread),
+      other_block, where);
 }
 
 }  // namespace cria::simt

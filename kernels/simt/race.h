@@ -18,8 +18,8 @@ static_assert(kMaxThreads == 1 << kSiteShift && kMaxSites == 1 << (kClockShift -
 struct alignas(32) Cell {
   Stamp write;  // or kSplit: see the finer cells
   Stamp read, other_read;
-  uint64_t
-      more;  // reads of further warps: the lower half of a clock that none of them precedes, and a bit for each warp
+  // Reads of further warps: the lower half of a clock that none of them precedes, and a bit for each warp.
+  uint64_t more;
 };
 constexpr Stamp kSplit = ~Stamp{0};
 
@@ -32,12 +32,17 @@ enum class Space { shared, global };
 struct Racer {
   Stamp stamp;
   const View *view;
+  uint32_t
+      thread;  // whose order counts: that of the stamp, but for what the hardware does in a thread's name
 };
 
+inline Stamp stamp_of(uint64_t clock, Site site, int thread) {
+  return clock << kClockShift | uint64_t(site_id(site)) << kSiteShift | uint64_t(thread);
+}
+
 inline Racer current_racer(Site site) {
-  auto thread = uint32_t(machine.thread->index);
-  return {g_clocks.clock[thread] << kClockShift | uint64_t(site_id(site)) << kSiteShift | thread,
-          g_clocks.view[thread]};
+  int thread = machine.thread->index;
+  return {stamp_of(g_clocks.clock[thread], site, thread), g_clocks.view[thread], uint32_t(thread)};
 }
 
 template <Space SPACE>
@@ -47,8 +52,13 @@ template <Space SPACE>
   if (clock <= me.view->floor)
     return SPACE == Space::shared || clock < g_clocks.launch_start || clock >= g_clocks.block_start;
   uint32_t thread = uint32_t(earlier) % kMaxThreads;
-  return thread == uint32_t(me.stamp) % kMaxThreads || clock <= me.view->known[thread];
+  if (thread == me.thread || clock <= me.view->known[thread]) return true;
+  return g_clocks.lessons != 0 && has_learned(int(me.thread), int(thread), clock);
 }
+
+// Whether a write to shared memory is visible to asynchronous copies and products in the name of `me`: written by such, or
+// followed by a fence of the writer that is ordered before.
+bool fenced(Stamp write, const Racer &me);
 
 inline bool same_warp(Stamp a, Stamp b) { return (a ^ b) % kMaxThreads < kLanes; }
 
@@ -100,8 +110,7 @@ inline void visit_word(const Cells &cells, size_t word, bool whole, const Racer 
 
 // An access of 1, 2, 4, 8 or 16 aligned bytes at offset `at` from where the cells begin; `base` + at is what a report says.
 template <Space SPACE, bool WRITE, int BYTES>
-inline void watch_races(const Cells &cells, size_t at, uint64_t base, Site site) {
-  const Racer me = current_racer(site);
+inline void watch_races(const Cells &cells, size_t at, uint64_t base, const Racer &me) {
   Cell &line = cells.lines[at / 16];
   if (BYTES == 16 && line.write != kSplit) {
     visit<SPACE, WRITE>(line, me, base + at);

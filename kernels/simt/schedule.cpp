@@ -21,6 +21,7 @@ constexpr int kPolicies = 5;
 Policy g_policy;
 uint64_t g_state;
 int64_t g_block_step, g_block_first;
+int g_elected;
 int g_delayed;  // the slow warp
 
 // SplitMix64.
@@ -56,6 +57,7 @@ Warp *any_warp(int avoid) {
 }  // namespace
 
 void seed_schedule(uint64_t seed) {
+  g_elected = int(seed * 11 % kLanes);
   g_in_order = seed == 0;
   g_state = seed * 0xD1342543DE82EF95ull + 1;
   g_policy = Policy(seed % kPolicies);
@@ -74,6 +76,8 @@ int64_t order_of_block(int64_t i, int64_t count) {
   return int64_t((uint64_t(i) * uint64_t(g_block_step) + uint64_t(g_block_first)) %
                  uint64_t(count));
 }
+
+int elected_lane() { return g_elected; }
 
 int random_below(int n) { return int((next_random() >> 32) * uint64_t(n) >> 32); }
 

@@ -14,6 +14,9 @@ int64_t order_of_block(int64_t i, int64_t count);
 // From the schedule's own generator: 0 <= result < n.
 int random_below(int n);
 
+// The lane that elect_one() chooses: hardware does not say which.
+int elected_lane();
+
 // A thread that can run, or null.
 Thread *pick_other(Thread *from);
 

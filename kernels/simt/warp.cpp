@@ -80,6 +80,15 @@ void operate(Warp *warp, const Meeting &meeting) {
     case Operation::warp_sync:
       join_warp(warp, meeting.mask);
       break;
+    case Operation::elect_one:
+      for (int lane = 0; lane < kLanes; lane++) warp->result[lane] = lane == elected_lane();
+      break;
+    case Operation::wgmma:
+    case Operation::wgmma_fence:
+    case Operation::wgmma_commit:
+    case Operation::wgmma_wait:
+      operate_wgmma(warp, meeting);
+      break;
   }
 }
 
@@ -192,6 +201,16 @@ const char *name_of(Operation operation) {
       return "mma_16x8x16";
     case Operation::mma_16x8x8:
       return "mma_16x8x8";
+    case Operation::wgmma:
+      return "wgmma";
+    case Operation::wgmma_fence:
+      return "wgmma_fence";
+    case Operation::wgmma_commit:
+      return "wgmma_commit";
+    case Operation::wgmma_wait:
+      return "wgmma_wait";
+    case Operation::elect_one:
+      return "elect_one";
   }
   return "?";
 }

@@ -10,7 +10,8 @@ enable_language(CUDA)
 find_package(CUDAToolkit REQUIRED)
 include(CriaDevices)
 
-add_library(cria_cuda SHARED ${cria_gpu_host_sources} "${PROJECT_SOURCE_DIR}/kernels/host/cuda_runtime.cpp")
+file(GLOB cuda_host_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/host/cuda_*.cpp")
+add_library(cria_cuda SHARED ${cria_gpu_host_sources} ${cuda_host_sources})
 cria_device_library(cria_cuda)
 target_link_libraries(cria_cuda PRIVATE CUDA::cudart_static)
 
