@@ -220,12 +220,17 @@ struct Registration {
                                              {2, 1, 128, {1, 129, 1, 1}},
                                              {2, 2, 100, {300, 1}},
                                              {4, 4, 5, {257}}})
-      for (cria_dtype dtype : {CRIA_F32, CRIA_BF16})
-        Register("kv cache " + std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) +
-                     " heads of " + std::to_string(c.d) + (dtype == CRIA_F32 ? " f32" : " bf16"),
-                 [=](Context &context) {
-                   cache_case(context, c.heads, c.kv_heads, c.d, dtype, c.steps);
-                 });
+      for (cria_dtype dtype : {CRIA_F32, CRIA_BF16}) {
+        const std::string name = "kv cache " + std::to_string(c.heads) + "/" +
+                                 std::to_string(c.kv_heads) + " heads of " + std::to_string(c.d) +
+                                 (dtype == CRIA_F32 ? " f32" : " bf16");
+        const auto run = [=](Context &context) {
+          cache_case(context, c.heads, c.kv_heads, c.d, dtype, c.steps);
+        };
+        Register(name, run);
+        if (c.d % 4 == 0 && c.heads < 9 && c.steps.size() > 2)
+          Register(name + ", aligned", aligned(run));
+      }
   }
 } registration;
 
