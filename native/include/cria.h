@@ -288,6 +288,8 @@ CRIA_API cria_status cria_rope(cria_queue *queue, int64_t t, int64_t heads, int6
  *   q [T, H*D], k, v [T, G*D], H a multiple of G (query head h uses key head h / (H/G)), 1 <= D <= 128
  *   out [T, H*D], lse [T,H]: log of the sum of exp(scale * q.k) over the keys seen. Rows that belong to
  *              no sequence get zeros (lse -inf).
+ * A device may round q, k, v, dout, the probabilities and the gradients of the scores to bf16 before
+ * multiplying; sums are float32.
  * Source: FlashAttention-2 (Dao 2023). Errors: ranges outside [0,T), overlap.
  */
 CRIA_API cria_status cria_attention(cria_queue *queue, int64_t t, int64_t heads, int64_t kv_heads,
