@@ -203,6 +203,11 @@ check_java() {
   fi
 }
 
+# The Java program of the README as a user's project.
+check_consumer() {
+  step "Java program of the README, a Maven project on the installed artifacts" "$root/tests/consumer/run.sh"
+}
+
 cria_test() {
   local slow=''
   case "$*" in
@@ -226,6 +231,7 @@ cria_test() {
     else
       check_java
     fi
+    check_consumer
   fi
   printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
   ((failed == 0))
