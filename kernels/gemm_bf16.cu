@@ -4,13 +4,13 @@
 // they lie, those whose lines run across k by its transposing form. A sum takes its steps of 16 k in order, whatever the tile.
 #include <optional>
 
+#include "each.h"
 #include "tile.h"
 
 namespace cria::gpu {
 namespace {
 
 constexpr int kChunk = 8;  // elements of a copy, 16 bytes
-constexpr int kAlignThreads = 256;
 
 // The 16x16 elements of a stage at (row, k), rows being those of a or the columns of b, as four 8x8 matrices in the order of
 // fragments: for a (ROWS_FIRST) the second matrix has the next rows, for b the next k.
@@ -107,14 +107,19 @@ void launch_gemm(GpuQueue &queue, const Product<bf16> &p) {
   }
 }
 
-CRIA_KERNEL(kAlignThreads, 8)
-void align_lines_kernel(int64_t length, const bf16 *from, int64_t from_pitch, bf16 *to,
-                        int64_t to_pitch) {
-  const int64_t line = block_x();
-  for (int64_t i = thread_index(); i < to_pitch; i += kAlignThreads) {
-    store(to + line * to_pitch + i, i < length ? load(from + line * from_pitch + i) : bf16{0});
+// Copies lines to a pitch of whole chunks, zeros behind them.
+struct AlignLines {
+  int64_t length;
+  const bf16 *from;
+  int64_t from_pitch;
+  bf16 *to;
+  int64_t to_pitch;
+  template <int N>
+  CRIA_GPU void at(int64_t i) const {
+    const int64_t line = i / to_pitch, element = i - line * to_pitch;
+    store(to + i, element < length ? load(from + line * from_pitch + element) : bf16{0});
   }
-}
+};
 
 // An operand whose lines begin at multiples of 16 bytes: itself or a copy.
 class AlignedOperand {
@@ -126,8 +131,8 @@ class AlignedOperand {
     operand_.pitch = round_up(length, kChunk);
     copy_.emplace(queue, lines * operand_.pitch * int64_t(sizeof(bf16)));
     operand_.data = copy_->as<bf16>();
-    launch(queue, "align_lines", &align_lines_kernel, {lines}, kAlignThreads, 0, length, from.data,
-           from.pitch, copy_->as<bf16>(), operand_.pitch);
+    each(queue, "align_lines", lines * operand_.pitch, false,
+         AlignLines{length, from.data, from.pitch, copy_->as<bf16>(), operand_.pitch});
   }
   const Operand<bf16> &operator*() const { return operand_; }
 
