@@ -73,7 +73,8 @@ class SimtTrainingTest {
     try (Device device = Device.open(name);
         Llama model = Llama.init(TOY, device, Weights.NF4, 3)) {
       Lora.attach(model, LoraConfig.of(8, 16), 4);
-      double largest = Tiny.maxAbs(Tiny.logits(model, ForwardContext.inference(null), Tiny.tokens(1, 24)));
+      double largest =
+          Tiny.maxAbs(Tiny.logits(model, ForwardContext.inference(null), Tiny.tokens(1, 24)));
       TrainerConfig config =
           TrainerConfig.defaults().learningRate(2e-3).batchItems(2).steps(steps).warmupSteps(2);
       History history = new Trainer(model, objective, config).train(items);
