@@ -9,8 +9,9 @@
 
 namespace conformance {
 
-// Runs the case under `runs` settings: any 3 have all modes of asynchronous copies, any 8 eight schedules, 24 all pairs.
-bool run_emulated(Context &context, const NamedCase &test, int runs,
+// Runs the case under up to `runs` settings: any 3 that follow each other have all modes of asynchronous copies, any 8 eight
+// schedules, 24 all pairs. A case that has taken `seconds` is not repeated again.
+bool run_emulated(Context &context, const NamedCase &test, int runs, double seconds,
                   const std::string &architecture);
 
 // Removes each synchronising call that the cases reach, one at a time, until a case fails. Prints a table and whether at least

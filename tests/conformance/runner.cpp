@@ -61,7 +61,8 @@ void run_on(const char *tier, const Options &options, Total &total) {
     const bool emulated = options.device == "simt";
     for (const NamedCase *test : chosen(context, options)) {
       const bool passed = emulated
-                              ? run_emulated(context, *test, options.runs, options.architecture)
+                              ? run_emulated(context, *test, options.runs,
+                                             options.slow ? INFINITY : 0.5, options.architecture)
                               : context.run(*test);
       run++;
       if (!passed) failed++;
@@ -81,7 +82,9 @@ int usage() {
   std::printf(
       "usage: cria_conformance [--slow] [--device D] [--tier T] [--filter TEXT] [--runs N] "
       "[--arch A] [--mutate]\n"
-      "  --runs N   on simt: schedules and modes of asynchronous copies that each case runs under\n"
+      "  --runs N   on simt: schedules and modes of asynchronous copies that each case runs "
+      "under;\n"
+      "             without --slow a case that has taken half a second is not repeated\n"
       "  --arch A   on simt: the architecture it stands for, sm_90 by default; sm_90a for kernels "
       "of its own\n"
       "  --mutate   on simt: removes each synchronising call in turn and reports what notices\n");
