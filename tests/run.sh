@@ -156,16 +156,17 @@ check_sanitized() {
   fi
 }
 
-# The CUDA kernels for sm_80 (with --slow for every GPU): warnings, spills and arrays in local memory are errors of this build,
-# and docs/cuda/registers.md must fit what it made.
+# The CUDA kernels for sm_80: warnings, spills and arrays in local memory are errors of this build. With --slow for every
+# GPU, and docs/cuda/registers.md must fit what it made.
 check_cuda_kernels() {
-  local build="$root/build/cuda" architectures=()
+  local build="$root/build/cuda" target=kernel_table_check architectures=()
   if [[ -z "$slow" ]]; then
     build="$root/build/cuda-sm80"
+    target=cria_cuda_kernels
     architectures=(-DCMAKE_CUDA_ARCHITECTURES=80-real)
   fi
   cmake -S "$root" --preset cuda -B "$build" "${architectures[@]}" &&
-    cmake --build "$build" --target kernel_table_check -j "$(nproc)"
+    cmake --build "$build" --target "$target" -j "$(nproc)"
 }
 
 check_cuda() {
