@@ -151,8 +151,9 @@ void reset_block() {
 
 Next suspend_otherwise(Thread *self) {
   if (g_land_randomly) {
-    land_some(self);
-    if (random_below(8) == 0) land_tile(true);
+    int chance = random_below(8);
+    if (chance < 2) land_some(self);
+    if (chance == 2) land_tile(true);
   }
   Thread *next = next_thread(self);
   if (next == self) return {};
