@@ -12,26 +12,48 @@ namespace cria::gpu {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int kRows = kThreads / kWarp;  // of a block
 
-// Rows of k and v [t,kv_heads,d] to rows length ... of the cache; one thread an element, padding included.
+// Columns i ... i + 3 of a row of d, 0 beyond; VECTORS: d is a multiple of 4 and the row aligned to 16 bytes.
+template <bool VECTORS>
+CRIA_GPU Vec<float, 4> read_columns(const float *row, int i, int d) {
+  Vec<float, 4> out = {};
+  if constexpr (VECTORS) {
+    if (i < d) out = load_vec<4>(row + i);
+  } else {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (i + j < d) out[j] = load(row + i + j);
+    }
+  }
+  return out;
+}
+
 template <class T>
+CRIA_GPU void write_columns(T *to, Vec<float, 4> x) {
+  store_vec(to, Vec<T, 4>{{from_float<T>(x[0]), from_float<T>(x[1]), from_float<T>(x[2]),
+                           from_float<T>(x[3])}});
+}
+
+// Rows of k and v [t,kv_heads,d] to rows length ... of the cache; one warp a row, padding included.
+template <class T, bool VECTORS>
 CRIA_KERNEL(kThreads, 4)
-void kv_append_kernel(int64_t t, int kv_heads, int d, int width, int64_t head_elements,
+void kv_append_kernel(int64_t rows, int kv_heads, int d, int width, int64_t head_elements,
                       int64_t length, const float *k, const float *v, T *keys, T *values) {
-  const int64_t i = int64_t(block_x()) * kThreads + thread_index();
-  if (i >= t * kv_heads * width) return;
-  const int column = int(i % width);
-  const int64_t row = i / width;  // of [t,kv_heads]
-  const int64_t from = row * d + column;
+  const int64_t row = int64_t(block_x()) * kRows + warp_index();
+  const int column = lane_index() * 4;
+  if (row >= rows || column >= width) return;
   const int64_t to = row % kv_heads * head_elements + (length + row / kv_heads) * width + column;
-  store(keys + to, from_float<T>(column < d ? load(k + from) : 0.0f));
-  store(values + to, from_float<T>(column < d ? load(v + from) : 0.0f));
+  write_columns(keys + to, read_columns<VECTORS>(k + row * d, column, d));
+  write_columns(values + to, read_columns<VECTORS>(v + row * d, column, d));
 }
 
 template <class T>
 void append(GpuQueue &queue, const cria_kv &cache, int64_t t, const float *k, const float *v) {
-  launch(queue, "kv_append", &kv_append_kernel<T>,
-         {divide_up(t * cache.kv_heads * cache.width(), kThreads)}, kThreads, 0, t, cache.kv_heads,
+  const auto kernel =
+      vectors_of_4(cache.d, {k, v}) ? &kv_append_kernel<T, true> : &kv_append_kernel<T, false>;
+  const int64_t rows = t * cache.kv_heads;
+  launch(queue, "kv_append", kernel, {divide_up(rows, kRows)}, kThreads, 0, rows, cache.kv_heads,
          cache.d, cache.width(), cache.head_elements(), cache.length, k, v, cache.keys,
          cache.values);
 }

@@ -70,8 +70,8 @@ struct Share {
 
 // ---- [M,C] x [C,R]
 
-constexpr int kRowGroups = 2;                      // of warps; the others deal the steps
-constexpr int kRowTiles = 2;                       // of 16 rows, of a warp
+constexpr int kRowGroups = 2;                       // of warps; the others deal the steps
+constexpr int kRowTiles = 2;                        // of 16 rows, of a warp
 constexpr int kRows = kRowGroups * kRowTiles * 16;  // of a block
 constexpr int kDealers = kWarps / kRowGroups;
 
@@ -182,9 +182,9 @@ void reduce_rows_kernel(Long q, Narrow p, float factor, bool add, int64_t rank_s
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
         const int vector = (i * kGroups + k) * 4 + e;
-        partial.set_vec((warp_index() * kVectors + vector) * kWarp * 4 + lane * 4,
-                        Four{{sums[i][k][0][e], sums[i][k][1][e], sums[i][k][2][e],
-                              sums[i][k][3][e]}});
+        partial.set_vec(
+            (warp_index() * kVectors + vector) * kWarp * 4 + lane * 4,
+            Four{{sums[i][k][0][e], sums[i][k][1][e], sums[i][k][2][e], sums[i][k][3][e]}});
       }
     }
   }
@@ -260,16 +260,16 @@ void project(GpuQueue &queue, const Long &q, const Narrow &v, float factor, floa
 }
 
 // out (r, c) += factor * p q
-void reduce_rows(GpuQueue &queue, const Long &q, const Narrow &p, float factor,
-                 int64_t rank_stride, int64_t column_stride, float *out) {
+void reduce_rows(GpuQueue &queue, const Long &q, const Narrow &p, float factor, int64_t rank_stride,
+                 int64_t column_stride, float *out) {
   const int tiles = p.ranks <= 16 ? 1 : 2;
   const auto kernel = tiles == 1 ? &reduce_rows_kernel<1> : &reduce_rows_kernel<2>;
   Grid grid{divide_up(q.columns, kColumns), divide_up(p.ranks, tiles * 16)};
   grid.z = splits_for(grid.x * grid.y, divide_up(q.rows, kDepth), kWarps);
   const auto run = [&](float *to, bool add) {
     const bool vectors = column_stride == 1 && vectors_of_4(q.columns, {to});
-    launch(queue, "lora_reduce_rows", kernel, grid, kThreads, kWarps * tiles * 16 * kColumns * 4,
-           q, p, factor, add, rank_stride, column_stride, vectors, to);
+    launch(queue, "lora_reduce_rows", kernel, grid, kThreads, kWarps * tiles * 16 * kColumns * 4, q,
+           p, factor, add, rank_stride, column_stride, vectors, to);
   };
   if (grid.z == 1) {
     run(out, true);
@@ -289,8 +289,7 @@ void lora_t(GpuQueue &queue, int64_t m, int64_t k, const Adapter &lora, const fl
 }
 
 void lora_u(GpuQueue &queue, int64_t m, int64_t n, const Adapter &lora, const float *dy, float *u) {
-  project(queue, long_of(dy, m, n, Dropout(0, 0)), by_element(lora.b, lora.rank, n), lora.scale,
-          u);
+  project(queue, long_of(dy, m, n, Dropout(0, 0)), by_element(lora.b, lora.rank, n), lora.scale, u);
 }
 
 void lora_da(GpuQueue &queue, int64_t m, int64_t k, const Adapter &lora, const float *u,

@@ -36,9 +36,8 @@ void pack_kernel(int64_t columns, const float *x, bool vectors, bf16 *out) {
 
 void pack_rows(GpuQueue &queue, int64_t rows, int64_t columns, const float *x, bf16 *out,
                PackOrder order) {
-  launch(queue, "pack_rows",
-         order == PackOrder::nf4 ? &pack_kernel<true> : &pack_kernel<false>, {rows}, kThreads, 0,
-         columns, x, vectors_of_4(columns, {x}), out);
+  launch(queue, "pack_rows", order == PackOrder::nf4 ? &pack_kernel<true> : &pack_kernel<false>,
+         {rows}, kThreads, 0, columns, x, vectors_of_4(columns, {x}), out);
 }
 
 }  // namespace cria::gpu

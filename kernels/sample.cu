@@ -131,13 +131,13 @@ struct Row {
       uint64_t x[kDigits] = {};
       each(range.low, range.high, [&](int64_t, float z, uint64_t r) {
         const uint64_t w = weight(z, count);
-        const int digit = int(r >> next) % kDigits;
+        const int digit = int(r >> next & (kDigits - 1));
         x[0] += 1;
 #pragma unroll
         for (int d = 1; d < kDigits; ++d) x[d] += digit >= d ? w : 0;
       });
       sums(x);
-      if (x[0] == 1) return range;
+      if (x[0] <= 1) return range;
       uint64_t digit = 0, above = x[1];
 #pragma unroll
       for (int d = 1; d < kDigits; ++d) {

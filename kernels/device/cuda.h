@@ -4,7 +4,15 @@
 
 #include "device/types.h"
 
-#define CRIA_KERNEL(threads, blocks) __global__ __launch_bounds__(threads, blocks)
+// `blocks` or as many as fit: a multiprocessor of sm_86 and sm_89 holds 1536 threads, the others 2048.
+#if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890)
+#define CRIA_MOST_BLOCKS(threads) (1536 / (threads))
+#else
+#define CRIA_MOST_BLOCKS(threads) (2048 / (threads))
+#endif
+#define CRIA_KERNEL(threads, blocks) \
+  __global__ __launch_bounds__(      \
+      threads, (blocks) < CRIA_MOST_BLOCKS(threads) ? (blocks) : CRIA_MOST_BLOCKS(threads))
 
 namespace cria::gpu {
 

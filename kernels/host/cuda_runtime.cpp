@@ -1,6 +1,7 @@
 // cuda_runtime.cpp: devices "cuda:N" through the CUDA runtime. CUDA's own names appear here and in device/cuda.h only.
 #include <cuda_runtime_api.h>
 
+#include <cinttypes>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -17,6 +18,7 @@ namespace {
 
 void check(cudaError_t status, const char *what) {
   if (status == cudaSuccess) return;
+  cudaGetLastError();  // else other code of this thread would find it
   fail(CRIA_DEVICE_ERROR, "cuda: %s: %s (%s)", what, cudaGetErrorString(status),
        cudaGetErrorName(status));
 }
@@ -51,8 +53,11 @@ constexpr int64_t kCublasWorkspace = 32 << 20;  // what cuBLAS asks for on sm_90
 class CudaRuntime : public Runtime {
  public:
   explicit CudaRuntime(int device) : device_(device) {
-    select();
     check(cudaGetDeviceProperties(&properties_, device), "reading the properties of the device");
+    if (properties_.major < 8) {
+      fail(CRIA_UNSUPPORTED, "device_open: 'cuda:%d' is a %s (%s); Cria needs sm_80 or newer",
+           device, properties_.name, architecture().c_str());
+    }
   }
 
   std::string architecture() const override {
@@ -74,15 +79,15 @@ class CudaRuntime : public Runtime {
     void *address = nullptr;
     const cudaError_t status = cudaMalloc(&address, static_cast<size_t>(bytes));
     if (status == cudaErrorMemoryAllocation) {
-      cudaGetLastError();  // it is sticky for the thread until read
+      cudaGetLastError();
       return nullptr;
     }
     check(status, "allocating memory");
     return address;
   }
-  void release(void *address) override {
-    select();
-    check(cudaFree(address), "freeing memory");
+  void release(void *address) noexcept override {
+    cudaSetDevice(device_);
+    cudaFree(address);
   }
 
   Stream create_stream() override {
@@ -91,21 +96,17 @@ class CudaRuntime : public Runtime {
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "creating a stream");
     return stream;
   }
-  void destroy_stream(Stream stream) override {
-    select();
+  void destroy_stream(Stream stream) noexcept override {
+    cudaSetDevice(device_);
     {
       std::lock_guard lock(mutex_);
       cublas_.erase(stream);
     }
-    check(cudaStreamDestroy(stream_of(stream)), "destroying a stream");
+    cudaStreamDestroy(stream_of(stream));
   }
   void synchronize(Stream stream) override {
     select();
     check(cudaStreamSynchronize(stream_of(stream)), "waiting for a stream");
-  }
-  void synchronize_all() override {
-    select();
-    check(cudaDeviceSynchronize(), "waiting for the device");
   }
 
   void upload(Stream stream, void *device, const void *host, int64_t bytes) override {
@@ -127,6 +128,11 @@ class CudaRuntime : public Runtime {
 
   void launch(Stream stream, const KernelLaunch &kernel) override {
     select();
+    if (kernel.grid.x > INT32_MAX || kernel.grid.y > 65535 || kernel.grid.z > 65535) {
+      fail(CRIA_UNSUPPORTED,
+           "%s: %" PRId64 " x %" PRId64 " x %" PRId64 " blocks are more than a launch takes",
+           kernel.name, kernel.grid.x, kernel.grid.y, kernel.grid.z);
+    }
     allow_shared_memory(kernel);
     const dim3 grid(static_cast<unsigned>(kernel.grid.x), static_cast<unsigned>(kernel.grid.y),
                     static_cast<unsigned>(kernel.grid.z));
@@ -145,7 +151,10 @@ class CudaRuntime : public Runtime {
 
   void begin_capture(Stream stream) override {
     select();
-    check(cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeThreadLocal),
+    // It sets itself up with calls that may not be captured.
+    if (cublas_api()) cublas_of(stream);
+    // Relaxed: the allocator may ask the driver for memory meanwhile.
+    check(cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeRelaxed),
           "beginning a capture");
   }
   Graph end_capture(Stream stream) override {
@@ -163,8 +172,9 @@ class CudaRuntime : public Runtime {
     check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream_of(stream)),
           "launching a graph");
   }
-  void destroy_graph(Graph graph) override {
-    check(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)), "destroying a graph");
+  void destroy_graph(Graph graph) noexcept override {
+    cudaSetDevice(device_);
+    cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph));
   }
 
  private:
@@ -200,26 +210,31 @@ class CudaRuntime : public Runtime {
     StreamCublas &operator=(const StreamCublas &) = delete;
   };
 
+  const Cublas &cublas_of(Stream stream) {
+    std::lock_guard lock(mutex_);
+    return *cublas_.try_emplace(stream, *this, stream).first->second.cublas;
+  }
+
   template <class T>
   bool multiply_by_cublas(Stream stream, const Product<T> &product) {
     if (!cublas_api()) return false;
     select();
-    const Cublas *cublas;
-    {
-      std::lock_guard lock(mutex_);
-      cublas = &cublas_.try_emplace(stream, *this, stream).first->second.cublas.value();
-    }
-    return cublas->multiply(product);
+    return cublas_of(stream).multiply(product);
   }
 
   // Above 48 KiB a kernel must be allowed its dynamic shared memory once.
   void allow_shared_memory(const KernelLaunch &kernel) {
     if (kernel.shared_bytes <= 48 << 10) return;
+    const int most = static_cast<int>(properties_.sharedMemPerBlockOptin);
+    if (kernel.shared_bytes > most) {
+      fail(CRIA_UNSUPPORTED, "%s: needs %d bytes of shared memory in a block, the device has %d",
+           kernel.name, kernel.shared_bytes, most);
+    }
     std::lock_guard lock(mutex_);
-    if (!allowed_.insert(kernel.function).second) return;
-    check(cudaFuncSetAttribute(kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(properties_.sharedMemPerBlockOptin)),
+    if (allowed_.count(kernel.function)) return;
+    check(cudaFuncSetAttribute(kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize, most),
           kernel.name);
+    allowed_.insert(kernel.function);
   }
 
   const int device_;
@@ -241,8 +256,10 @@ std::unique_ptr<Runtime> open_runtime(const char *name) {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) {
+    int driver = 0;
+    cudaDriverGetVersion(&driver);
     fail(CRIA_DEVICE_ERROR, "device_open: '%s': no CUDA device can be used: %s; use 'cpu'", name,
-         cudaGetErrorString(status));
+         driver == 0 ? "there is no NVIDIA driver" : cudaGetErrorString(status));
   }
   if (device >= count) {
     fail(CRIA_INVALID_ARGUMENT, "device_open: '%s': this machine has %d CUDA devices", name, count);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cinttypes>
 
+#include "host/graph.h"
 #include "host/operations.h"
 
 namespace cria::gpu {
@@ -11,14 +12,14 @@ namespace {
 
 constexpr int64_t kUnit = 256;  // alignment and least size of a block
 
+}  // namespace
+
 // Sizes are rounded so that blocks fit again: to 256 bytes, above 64 KiB to an eighth of the power of two below.
 int64_t block_size(int64_t bytes) {
   int64_t unit = kUnit;
   while (unit * 16 <= bytes && bytes > (64 << 10)) unit *= 2;
   return std::max(kUnit, (bytes + unit - 1) / unit * unit);
 }
-
-}  // namespace
 
 GpuDevice::GpuDevice(const char *device_name, std::unique_ptr<Runtime> runtime_)
     : runtime(std::move(runtime_)), architecture(runtime->architecture()) {
@@ -35,7 +36,9 @@ int32_t GpuDevice::threads() const { return runtime->multiprocessors(); }
 void *GpuDevice::allocate(const char *operation, int64_t bytes) {
   memory.reserve(operation, bytes);
   try {
-    return take(operation, bytes);
+    void *address = take(operation, bytes);
+    memory.scratch -= block_size(bytes);
+    return address;
   } catch (...) {
     memory.release(bytes);
     throw;
@@ -45,34 +48,32 @@ void *GpuDevice::allocate(const char *operation, int64_t bytes) {
 void GpuDevice::release(void *address, int64_t bytes) {
   if (!address) return;
   give_back(address);
+  memory.scratch += block_size(bytes);
   memory.release(bytes);
 }
 
 void *GpuDevice::take(const char *operation, int64_t bytes) {
   const int64_t size = block_size(bytes);
   std::lock_guard lock(cache_mutex);
-  const auto fits = idle.lower_bound(size);
+  const auto fits = idle.lower_bound(size);  // of this size the one that is idle for longest
   void *address = nullptr;
   if (fits != idle.end() && fits->first == size) {
-    if (queues > 1 && fits->second.freed_at > synchronised_at) {
-      runtime->synchronize_all();
-      synchronised_at = frees;
-    }
+    if (queues.size() > 1 && fits->second.freed_at > synchronised_at) synchronize_queues();
     address = fits->second.address;
     idle.erase(fits);
     runtime->forget(address, size);
   } else {
     address = runtime->allocate(size);
+    if (!address && drop_idle()) address = runtime->allocate(size);
     if (!address) {
-      drop_idle();
-      address = runtime->allocate(size);
+      fail(CRIA_OUT_OF_MEMORY,
+           "%s: the device has no %" PRId64 " bytes left beside the %" PRId64 " that are in use",
+           operation, bytes, in_use);
     }
-  }
-  if (!address) {
-    fail(CRIA_OUT_OF_MEMORY, "%s: the device has no %" PRId64 " bytes left (%" PRId64 " live)",
-         operation, bytes, memory.live.load());
+    memory.scratch += size;
   }
   sizes.emplace(address, size);
+  in_use += size;
   return address;
 }
 
@@ -80,32 +81,63 @@ void GpuDevice::give_back(void *address) {
   std::lock_guard lock(cache_mutex);
   const auto entry = sizes.find(address);
   idle.emplace(entry->second, Block{address, ++frees});
+  in_use -= entry->second;
   sizes.erase(entry);
 }
 
-void GpuDevice::drop_idle() {
-  if (idle.empty()) return;
-  runtime->synchronize_all();
-  for (const auto &[size, block] : idle) runtime->release(block.address);
-  idle.clear();
+// A queue that records was synchronised when it began, and runs nothing now.
+void GpuDevice::synchronize_queues() {
+  for (const GpuQueue *queue : queues) {
+    if (!queue->recording) runtime->synchronize(queue->stream);
+  }
+  synchronised_at = frees;
 }
 
-GpuQueue::GpuQueue(GpuDevice &owner) : cria_queue{&owner}, stream(owner.runtime->create_stream()) {
+// Returns the idle blocks to the driver; false if there are none, or a queue records: the driver may not free meanwhile.
+bool GpuDevice::drop_idle() {
+  const auto records = [](const GpuQueue *queue) { return queue->recording != nullptr; };
+  if (idle.empty() || std::any_of(queues.begin(), queues.end(), records)) return false;
+  synchronize_queues();
+  for (const auto &[size, block] : idle) {
+    runtime->release(block.address);
+    memory.scratch -= size;
+  }
+  idle.clear();
+  return true;
+}
+
+GpuQueue::GpuQueue(GpuDevice &owner, Stream created) : cria_queue{&owner}, stream(created) {}
+
+// What the destructor undoes begins with the body: the other constructor is through.
+GpuQueue::GpuQueue(GpuDevice &owner) : GpuQueue(owner, owner.runtime->create_stream()) {
   faults = static_cast<uint64_t *>(owner.take("queue_create", kFaults * sizeof(uint64_t)));
   owner.runtime->fill(stream, faults, 0xFF, kFaults * sizeof(uint64_t));
   std::lock_guard lock(owner.cache_mutex);
-  ++owner.queues;
+  owner.queues.push_back(this);
 }
 
 GpuQueue::~GpuQueue() {
   GpuDevice &owner = gpu();
+  {
+    std::lock_guard lock(owner.cache_mutex);
+    owner.queues.erase(std::remove(owner.queues.begin(), owner.queues.end(), this),
+                       owner.queues.end());
+  }
   owner.runtime->destroy_stream(stream);
-  owner.give_back(faults);
-  std::lock_guard lock(owner.cache_mutex);
-  --owner.queues;
+  if (faults) owner.give_back(faults);
+}
+
+void GpuQueue::refuse_recording(const char *what) const {
+  if (recording) {
+    fail(CRIA_UNSUPPORTED,
+         "%s: the queue records a graph, and nothing passes between host and device before "
+         "cria_graph_end",
+         what);
+  }
 }
 
 void GpuQueue::synchronize() {
+  refuse_recording("queue_synchronize");
   uint64_t found[kFaults];
   gpu().runtime->download(stream, found, faults, sizeof found);
   for (int kind = 0; kind < kFaults; ++kind) {
@@ -136,18 +168,27 @@ void GpuQueue::synchronize() {
 }
 
 void GpuQueue::download(void *host, const void *from, int64_t bytes) {
+  refuse_recording("download");
   gpu().runtime->download(stream, host, from, bytes);
   synchronize();
 }
 
 void GpuQueue::upload(void *to, const void *host, int64_t bytes) {
+  refuse_recording("upload");
   gpu().runtime->upload(stream, to, host, bytes);
 }
 
 Scratch::Scratch(GpuQueue &queue, int64_t bytes)
-    : device_(queue.gpu()), data_(device_.take("scratch", bytes)) {}
+    : queue_(queue),
+      data_(queue.recording ? queue.recording->take(bytes) : queue.gpu().take("scratch", bytes)) {}
 
-Scratch::~Scratch() { device_.give_back(data_); }
+Scratch::~Scratch() {
+  if (queue_.recording) {
+    queue_.recording->give_back(data_);
+  } else {
+    queue_.gpu().give_back(data_);
+  }
+}
 
 // ---- Entries
 
@@ -198,6 +239,11 @@ cria_status queue_create(cria_device *device, cria_queue **queue) {
 cria_status queue_destroy(cria_queue *queue) {
   GpuQueue *gpu = &queue_of(queue);
   cria_device *device = queue->device;
+  if (gpu->graphs > 0) {
+    fail(CRIA_INVALID_ARGUMENT,
+         "queue_destroy: %" PRId64 " graphs recorded from this queue are still alive", gpu->graphs);
+  }
+  discard_recording(*gpu);
   const auto finish = [&] {
     delete gpu;
     --device->memory.objects;

@@ -28,6 +28,9 @@ constexpr int kFaults = static_cast<int>(Fault::count);
 
 struct GpuQueue;
 
+// The bytes of device memory that serve a request.
+int64_t block_size(int64_t bytes);
+
 struct GpuDevice : cria_device {
   GpuDevice(const char *device_name, std::unique_ptr<Runtime> runtime_);
   ~GpuDevice() override;
@@ -49,19 +52,21 @@ struct GpuDevice : cria_device {
   std::unordered_map<void *, int64_t> ledger;
 
   std::mutex cache_mutex;
-  int queues = 0;  // alive, under cache_mutex
+  std::vector<GpuQueue *> queues;  // alive, under cache_mutex
 
  private:
   struct Block {
     void *address;
     int64_t freed_at;  // number of the free, to know whether a queue may still use it
   };
-  void drop_idle();
+  void synchronize_queues();
+  bool drop_idle();
 
   // Released blocks by size, kept because allocation by the driver stops the device. A block that was released while
   // several queues existed serves again only after all of them were synchronised.
   std::multimap<int64_t, Block> idle;
   std::unordered_map<void *, int64_t> sizes;  // of all blocks in use
+  int64_t in_use = 0;                         // their bytes
   int64_t frees = 0, synchronised_at = 0;
   std::string architecture;
 };
@@ -71,9 +76,12 @@ struct GpuQueue : cria_queue {
   ~GpuQueue();
   GpuDevice &gpu() const { return static_cast<GpuDevice &>(*device); }
 
-  Stream stream;
+  const Stream stream;
+  // The graph whose work is being recorded, else null. Changes under cache_mutex of the device.
+  std::unique_ptr<cria_graph> recording;
+  int64_t graphs = 0;  // alive, recorded from this queue
   // Device memory: kFaults words, index << 32 | value of the first fault of each kind, all ones for none.
-  uint64_t *faults;
+  uint64_t *faults = nullptr;
   int64_t fault_limits[kFaults] =
       {};  // the bound that the last launch of that kind checked against
 
@@ -86,12 +94,17 @@ struct GpuQueue : cria_queue {
   // Downloads and waits; reports faults too.
   void download(void *host, const void *from, int64_t bytes);
   void upload(void *to, const void *host, int64_t bytes);
+  // Throws while recording: `what` cannot be part of a graph.
+  void refuse_recording(const char *what) const;
+
+ private:
+  GpuQueue(GpuDevice &device, Stream stream);
 };
 
 inline GpuQueue &queue_of(cria_queue *queue) { return static_cast<GpuQueue &>(*queue); }
 
 // Scratch of one operation: device memory, aligned to 256 bytes, not initialised, free again for later work of the same
-// queue when the object goes out of scope (work of a queue runs in order).
+// queue when the object goes out of scope (work of a queue runs in order). Recorded work keeps it for its graph alone.
 class Scratch {
  public:
   Scratch(GpuQueue &queue, int64_t bytes);
@@ -104,7 +117,7 @@ class Scratch {
   }
 
  private:
-  GpuDevice &device_;
+  GpuQueue &queue_;
   void *data_;
 };
 

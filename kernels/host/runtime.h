@@ -35,7 +35,7 @@ struct Peak {
 using Stream = void *;
 using Graph = void *;
 
-// Failures are thrown as cria::Error: CRIA_OUT_OF_MEMORY from allocate, else CRIA_DEVICE_ERROR.
+// Failures are thrown as cria::Error, CRIA_DEVICE_ERROR; what frees something throws nothing: on a device that failed it fails too.
 class Runtime {
  public:
   virtual ~Runtime() = default;
@@ -45,14 +45,13 @@ class Runtime {
 
   // Device memory, aligned to 256 bytes; null where there is none left.
   virtual void *allocate(int64_t bytes) = 0;
-  virtual void release(void *address) = 0;
+  virtual void release(void *address) noexcept = 0;
   // The memory is about to serve another purpose; its contents no longer count.
   virtual void forget(void *, int64_t) {}
 
   virtual Stream create_stream() = 0;
-  virtual void destroy_stream(Stream stream) = 0;
+  virtual void destroy_stream(Stream stream) noexcept = 0;
   virtual void synchronize(Stream stream) = 0;
-  virtual void synchronize_all() = 0;
 
   // In stream order. upload and download return when the host memory may be reused.
   virtual void upload(Stream stream, void *device, const void *host, int64_t bytes) = 0;
@@ -60,15 +59,16 @@ class Runtime {
   virtual void copy(Stream stream, void *to, const void *from, int64_t bytes) = 0;
   virtual void fill(Stream stream, void *device, int byte, int64_t bytes) = 0;
   virtual void launch(Stream stream, const KernelLaunch &launch) = 0;
-  // The product by a library of the system; false where there is none for it. The first of a stream may not be captured.
+  // The product by a library of the system; false where there is none for it.
   virtual bool multiply(Stream, const Product<float> &) { return false; }
   virtual bool multiply(Stream, const Product<bf16> &) { return false; }
 
-  // Work given to the stream between begin and end is recorded instead of run; launch_graph repeats it.
+  // Work given to the stream between begin and end is recorded instead of run; launch_graph repeats it. Meanwhile nothing is
+  // uploaded, downloaded or waited for in that stream, and no memory is released.
   virtual void begin_capture(Stream stream) = 0;
   virtual Graph end_capture(Stream stream) = 0;
   virtual void launch_graph(Stream stream, Graph graph) = 0;
-  virtual void destroy_graph(Graph graph) = 0;
+  virtual void destroy_graph(Graph graph) noexcept = 0;
 };
 
 }  // namespace cria::gpu

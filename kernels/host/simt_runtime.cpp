@@ -2,7 +2,6 @@
 #include <utility>
 #include <vector>
 
-#include "abi/error.h"
 #include "host/backend.h"
 #include "simt/emulator.h"
 
@@ -22,20 +21,17 @@ class SimtRuntime : public Runtime {
   Peak peak() const override { return {0, 0}; }
 
   void *allocate(int64_t bytes) override { return simt::allocate(bytes); }
-  void release(void *address) override { simt::release(address); }
+  void release(void *address) noexcept override { simt::release(address); }
   void forget(void *address, int64_t bytes) override { simt::forget(address, bytes); }
 
   Stream create_stream() override { return new SimtStream; }
-  void destroy_stream(Stream stream) override { delete &of(stream); }
-  void synchronize(Stream stream) override { refuse_in_capture(stream, "synchronising"); }
-  void synchronize_all() override {}
+  void destroy_stream(Stream stream) noexcept override { delete &of(stream); }
+  void synchronize(Stream) override {}
 
-  void upload(Stream stream, void *device, const void *host, int64_t bytes) override {
-    refuse_in_capture(stream, "an upload");
+  void upload(Stream, void *device, const void *host, int64_t bytes) override {
     simt::upload(device, host, bytes);
   }
-  void download(Stream stream, void *host, const void *device, int64_t bytes) override {
-    refuse_in_capture(stream, "a download");
+  void download(Stream, void *host, const void *device, int64_t bytes) override {
     simt::download(host, device, bytes);
   }
   void copy(Stream stream, void *to, const void *from, int64_t bytes) override {
@@ -53,18 +49,13 @@ class SimtRuntime : public Runtime {
 
   void begin_capture(Stream stream) override { of(stream).capturing = new Recording; }
   Graph end_capture(Stream stream) override { return std::exchange(of(stream).capturing, nullptr); }
-  void launch_graph(Stream stream, Graph graph) override {
-    refuse_in_capture(stream, "a graph");
+  void launch_graph(Stream, Graph graph) override {
     for (const auto &work : *static_cast<Recording *>(graph)) work();
   }
-  void destroy_graph(Graph graph) override { delete static_cast<Recording *>(graph); }
+  void destroy_graph(Graph graph) noexcept override { delete static_cast<Recording *>(graph); }
 
  private:
   static SimtStream &of(Stream stream) { return *static_cast<SimtStream *>(stream); }
-
-  static void refuse_in_capture(Stream stream, const char *what) {
-    if (of(stream).capturing) fail(CRIA_DEVICE_ERROR, "simt: %s cannot be captured", what);
-  }
 
   template <class Work>
   static void run(Stream stream, Work work) {

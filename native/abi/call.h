@@ -134,7 +134,7 @@ cria_status guarded(const char *operation, Body body) noexcept {
   }
 }
 
-// Handles of devices (cria_nf4, cria_kv) begin with a pointer to their device.
+// Handles of devices (cria_nf4, cria_kv, cria_graph) begin with a pointer to their device.
 inline cria_device *device_of_handle(const void *handle) {
   return *static_cast<cria_device *const *>(handle);
 }

@@ -41,7 +41,7 @@ struct cria_device {
   virtual ~cria_device() = default;
 };
 
-// Every handle of a device (cria_queue, cria_nf4, cria_kv) begins with a pointer to its device.
+// Every handle of a device (cria_queue, cria_nf4, cria_kv, cria_graph) begins with a pointer to its device.
 struct cria_queue {
   cria_device *device;
 };

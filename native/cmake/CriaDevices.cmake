@@ -3,7 +3,8 @@ file(GLOB cria_kernel_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/*
 file(GLOB cria_gpu_host_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/kernels/host/*.cpp")
 list(FILTER cria_gpu_host_sources EXCLUDE REGEX "/(cuda|simt)_[a-z_]*\\.cpp$")
 list(APPEND cria_gpu_host_sources "${PROJECT_SOURCE_DIR}/native/abi/dynamic_map.cpp"
-                                  "${PROJECT_SOURCE_DIR}/native/abi/memory_account.cpp")
+                                  "${PROJECT_SOURCE_DIR}/native/abi/memory_account.cpp"
+                                  "${PROJECT_SOURCE_DIR}/native/abi/sequences.cpp")
 set(cria_gpu_includes "${PROJECT_SOURCE_DIR}/kernels" "${PROJECT_SOURCE_DIR}/native" "${PROJECT_SOURCE_DIR}/native/include")
 
 function(cria_device_library name)

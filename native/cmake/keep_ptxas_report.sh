@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the compiler command given as arguments and keeps what ptxas reports of its kernels in OBJECT.ptxas, OBJECT being
-# the argument after -o. Other output is shown, and all of it if the compiler fails.
+# the argument after -o. Other messages are shown.
 set -u
 object=
 for ((i = 1; i < $#; ++i)); do
@@ -9,11 +9,7 @@ for ((i = 1; i < $#; ++i)); do
     object="${!next}"
   fi
 done
-report="$object.ptxas"
-if "$@" 2>"$report"; then
-  sed '/^ptxas info/d; /bytes stack frame/d' "$report" >&2
-else
-  status=$?
-  cat "$report" >&2
-  exit "$status"
-fi
+status=0
+"$@" 2>"$object.ptxas" || status=$?
+sed '/^ptxas info/d; /bytes stack frame/d' "$object.ptxas" >&2
+exit "$status"

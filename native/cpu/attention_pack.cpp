@@ -33,7 +33,7 @@ void AttentionShape::pack_upright(const AttentionKernels &kernels, int64_t count
 }
 
 void fill_gaps(const AttentionPlan &plan, int64_t width, float value, float *x) {
-  for (const AttentionPlan::Gap &gap : plan.gaps)
+  for (const PackedSequences::Gap &gap : plan.gaps)
     std::fill(x + gap.begin * width, x + gap.end * width, value);
 }
 

@@ -1,11 +1,12 @@
-// attention_plan.h: which rows see which keys: the sequences of a packed batch, checked and cut into tiles of keys and
-// blocks of query rows.
+// attention_plan.h: which rows see which keys: the sequences of a packed batch cut into tiles of keys and blocks of
+// query rows.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
+#include "abi/sequences.h"
 #include "cpu/kernels/attention.h"
 
 namespace cria::cpu {
@@ -17,10 +18,7 @@ inline int64_t round_up(int64_t a, int64_t unit) { return divide_up(a, unit) * u
 // the batch. Query rows are numbered (position, head of the group): row r of a sequence is head r % group of position
 // r / group.
 struct AttentionPlan {
-  struct Sequence {
-    int64_t start, length;
-    int64_t owner;           // the sequence that holds the prefix, -1 for none
-    int64_t offset, prefix;  // the prefix: rows offset .. offset + prefix of the owner
+  struct Sequence : PackedSequences::Sequence {
     int64_t first_tile, tiles;
     int64_t first_block, blocks;
   };
@@ -33,11 +31,8 @@ struct AttentionPlan {
     int64_t sequence;
     int64_t first, rows;
   };
-  struct Gap {
-    int64_t begin, end;  // rows that belong to no sequence
-  };
 
-  // Throws CRIA_INVALID_ARGUMENT on ranges outside [0, t), overlap, or a prefix that is not within another sequence.
+  // Throws what PackedSequences does.
   AttentionPlan(const char *operation, int64_t t, int64_t sequence_count, const int32_t *quads,
                 int64_t group_size);
 
@@ -46,7 +41,7 @@ struct AttentionPlan {
   std::vector<Tile> tiles;
   std::vector<Block> blocks;
   std::vector<int64_t> heavy_first;  // blocks, those that see most keys first
-  std::vector<Gap> gaps;
+  std::vector<PackedSequences::Gap> gaps;
   std::vector<std::vector<int64_t>> viewers;  // by owner: the sequences whose prefix it holds
 
   // visit(low, high, most): what the rows of a block see of a tile: row i keys low .. high[i], `most` the largest of high.
@@ -87,8 +82,6 @@ struct AttentionPlan {
 
  private:
   static int64_t clamp(int64_t x, int64_t most) { return std::min(std::max<int64_t>(x, 0), most); }
-  void read(const char *operation, int64_t t, int64_t sequence_count, const int32_t *quads);
-  void cut();
 };
 
 // piece(first, rows, most): stretches of rows that are worth computing together: all of them where they see the same

@@ -70,6 +70,7 @@ typedef struct cria_device cria_device; /* a place with memory that computes */
 typedef struct cria_queue cria_queue;   /* an ordered list of work on a device */
 typedef struct cria_nf4 cria_nf4; /* a quantised matrix [N,K]; its layout belongs to the device */
 typedef struct cria_kv cria_kv;   /* keys and values of one sequence in one layer */
+typedef struct cria_graph cria_graph; /* recorded work of a queue */
 
 /* ------------------------------------------------------------------ library, devices, memory */
 
@@ -131,6 +132,25 @@ CRIA_API cria_status cria_upload(cria_queue *queue, int64_t bytes, const void *h
 CRIA_API cria_status cria_download(cria_queue *queue, int64_t bytes, const void *device,
                                    void *host);
 CRIA_API cria_status cria_copy(cria_queue *queue, int64_t bytes, const void *from, void *to);
+
+/* ------------------------------------------------------------------ graphs
+ * Work that is recorded once and run again with one call: for a GPU, where launching a small operation takes as long as
+ * running it.
+ *
+ * Between begin and end, what the queue is given is recorded instead of run, with its arguments: sizes, scalars and
+ * addresses are those of the recording, and what the addresses hold is read anew at each run. Tensors and matrices that
+ * the recorded work uses must stay alive until the graph is freed. Operations that wait or pass values between host and
+ * device while they run (upload, download, results in host memory, arrays in host memory) fail with CRIA_UNSUPPORTED
+ * while recording; a call that failed is not part of the graph.
+ */
+
+/* Waits for the queue, then records. Errors: CRIA_UNSUPPORTED on "cpu", which runs everything at once. */
+CRIA_API cria_status cria_graph_begin(cria_queue *queue);
+CRIA_API cria_status cria_graph_end(cria_queue *queue, cria_graph **graph);
+/* Runs the recorded work, in order with the other work of the queue that it was recorded from. */
+CRIA_API cria_status cria_graph_launch(cria_queue *queue, const cria_graph *graph);
+/* Waits for the queue. NULL is legal. All graphs of a queue are freed before it is destroyed. */
+CRIA_API cria_status cria_graph_free(cria_graph *graph);
 
 /* ------------------------------------------------------------------ NF4 matrices
  * The format of bitsandbytes: codes of 4 bits in blocks over the flat row-major index, one absolute
@@ -268,6 +288,8 @@ CRIA_API cria_status cria_rope(cria_queue *queue, int64_t t, int64_t heads, int6
  *   q [T, H*D], k, v [T, G*D], H a multiple of G (query head h uses key head h / (H/G)), 1 <= D <= 128
  *   out [T, H*D], lse [T,H]: log of the sum of exp(scale * q.k) over the keys seen. Rows that belong to
  *              no sequence get zeros (lse -inf).
+ * A device may round q, k, v, dout, the probabilities and the gradients of the scores to bf16 before
+ * multiplying; sums are float32.
  * Source: FlashAttention-2 (Dao 2023). Errors: ranges outside [0,T), overlap.
  */
 CRIA_API cria_status cria_attention(cria_queue *queue, int64_t t, int64_t heads, int64_t kv_heads,

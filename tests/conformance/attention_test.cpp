@@ -1,4 +1,7 @@
 // attention_test.cpp: packed causal attention with shared prefixes, its gradient, and decoding from the cache.
+//
+// Where a device rounds q, k, v and dout to bf16, the reference gets rounded values too, and the bounds grow by what the
+// rounding of probabilities and of their gradients can move.
 #include "oracle.h"
 
 namespace conformance {
@@ -22,10 +25,12 @@ std::vector<int64_t> keys_of(const Shape &s, int64_t row) {
   return keys;
 }
 
-// Forward and backward in float64 with the magnitudes that bound the float32 error.
+// Forward and backward in float64 with the magnitudes that bound the float32 error, and what dq and dk move by where every
+// probability p and every gradient ds of a score errs by its own size. (For out and dv these are size_out and size_dv.)
 struct Oracle {
   Matrix out, lse, dq, dk, dv;
   Matrix size_out, size_dq, size_dk, size_dv;
+  Matrix move_dq, move_dk;
 };
 
 Oracle oracle(const Shape &s, double scale, const Matrix &q, const Matrix &k, const Matrix &v,
@@ -34,9 +39,9 @@ Oracle oracle(const Shape &s, double scale, const Matrix &q, const Matrix &k, co
           wk = s.kv_heads * d;
   Oracle o;
   o.out.assign(q.size(), 0);
-  o.size_out = o.dq = o.size_dq = o.out;
+  o.size_out = o.dq = o.size_dq = o.move_dq = o.out;
   o.dk.assign(k.size(), 0);
-  o.dv = o.size_dk = o.size_dv = o.dk;
+  o.dv = o.size_dk = o.size_dv = o.move_dk = o.dk;
   o.lse.assign(size_t(s.t * s.heads), -INFINITY);
   for (int64_t row = 0; row < s.t; row++) {
     std::vector<int64_t> keys = keys_of(s, row);
@@ -62,26 +67,37 @@ Oracle oracle(const Shape &s, double scale, const Matrix &q, const Matrix &k, co
           o.size_out[at_q + i] += p * std::fabs(v[at_k(keys[j]) + i]);
         }
       }
-      double size_dot = 0;
+      // dout.out = sum of p dp moves by at most sum of p |dp|.
+      double size_dot = 0, move_dot = 0;
       for (size_t i = 0; i < size_t(d); i++) {
         dot += dout[at_q + i] * o.out[at_q + i];
         size_dot += std::fabs(dout[at_q + i]) * o.size_out[at_q + i];
       }
+      Matrix dps;
       for (size_t j = 0; j < keys.size(); j++) {
-        double p = std::exp(score[j] - lse), dp = 0, size_dp = 0;
+        double dp = 0;
+        for (size_t i = 0; i < size_t(d); i++) dp += dout[at_q + i] * v[at_k(keys[j]) + i];
+        move_dot += std::exp(score[j] - lse) * std::fabs(dp);
+        dps.push_back(dp);
+      }
+      for (size_t j = 0; j < keys.size(); j++) {
+        double p = std::exp(score[j] - lse), size_dp = 0;
         size_t at = at_k(keys[j]);
         for (size_t i = 0; i < size_t(d); i++) {
-          dp += dout[at_q + i] * v[at + i];
           size_dp += std::fabs(dout[at_q + i] * v[at + i]);
           o.dv[at + i] += p * dout[at_q + i];
           o.size_dv[at + i] += p * std::fabs(dout[at_q + i]);
         }
-        double ds = p * (dp - dot) * scale, size_ds = p * (size_dp + size_dot) * scale;
+        double ds = p * (dps[j] - dot) * scale,
+               size_ds = p * (size_dp + size_dot) * std::fabs(scale),
+               move_ds = std::fabs(ds) + p * move_dot * std::fabs(scale);
         for (size_t i = 0; i < size_t(d); i++) {
           o.dq[at_q + i] += ds * k[at + i];
           o.size_dq[at_q + i] += size_ds * std::fabs(k[at + i]);
+          o.move_dq[at_q + i] += move_ds * std::fabs(k[at + i]);
           o.dk[at + i] += ds * q[at_q + i];
           o.size_dk[at + i] += size_ds * std::fabs(q[at_q + i]);
+          o.move_dk[at + i] += move_ds * std::fabs(q[at_q + i]);
         }
       }
     }
@@ -93,34 +109,56 @@ Oracle oracle(const Shape &s, double scale, const Matrix &q, const Matrix &k, co
 // deviation 1 the scores stay below about 6 sqrt(d) d^-1/2 |.| = 20, so p errs by at most 20 * sum_factor + exp's own.
 double relative(const Shape &s) { return 24 * sum_factor(s.d) + 64 * kEps; }
 
-void attention_case(Context &context, const Shape &s) {
+// Whether the device rounds q, k, v, dout, the probabilities and their gradients to bf16: the CPU device does not.
+bool rounds(const Context &context) { return !context.is_cpu(); }
+
+// What the device multiplies with.
+Matrix operand(const Context &context, const std::vector<float> &x) {
+  return widen(rounds(context) ? rounded(x) : x);
+}
+
+// The bound of a result whose float32 error is factor * size, and which moves by `move` where what may be rounded errs by
+// its own size.
+Matrix bound(const Context &context, double factor, const Matrix &size, const Matrix &move) {
+  return sum_of(scaled(size, factor), scaled(move, rounds(context) ? kBf16Eps : 0.0));
+}
+
+enum class Place { skewed, aligned };  // of the tensors
+
+void attention_case(Context &context, const Shape &s, float scale, Place place) {
+  const auto next = [&]() -> Context & {
+    if (place == Place::aligned) context.skew = 0;
+    return context;
+  };
   Random random(uint64_t(s.t * 131 + s.heads * 17 + s.d));
-  const float scale = float(1 / std::sqrt(double(s.d)));
   std::vector<float> q = random.normals(s.t * s.heads * s.d),
                      k = random.normals(s.t * s.kv_heads * s.d),
                      v = random.normals(s.t * s.kv_heads * s.d),
                      dout = random.normals(s.t * s.heads * s.d);
-  Array<float> dq(context, q), dk(context, k), dv(context, v), ddout(context, dout);
-  Array<float> out(context, s.t * s.heads * s.d), lse(context, s.t * s.heads);
+  Array<float> dq(next(), q), dk(next(), k), dv(next(), v), ddout(next(), dout);
+  Array<float> out(next(), s.t * s.heads * s.d), lse(next(), s.t * s.heads);
   int64_t count = int64_t(s.sequences.size() / 4);
   context.ok(cria_attention(context.queue, s.t, s.heads, s.kv_heads, s.d, count, s.sequences.data(),
                             scale, dq, dk, dv, out, lse),
              "attention");
-  Oracle o = oracle(s, double(scale), widen(q), widen(k), widen(v), widen(dout));
+  Oracle o = oracle(s, double(scale), operand(context, q), operand(context, k), operand(context, v),
+                    operand(context, dout));
   double f = relative(s) + sum_factor(s.t);
-  context.close("out", out.values(), o.out, scaled(o.size_out, f));
+  context.close("out", out.values(), o.out, bound(context, f, o.size_out, o.size_out));
   context.close("lse", lse.values(), o.lse, f * 4 + 1e-6);
-  Array<float> gq(context, s.t * s.heads * s.d), gk(context, s.t * s.kv_heads * s.d),
-      gv(context, s.t * s.kv_heads * s.d);
+  Array<float> gq(next(), s.t * s.heads * s.d), gk(next(), s.t * s.kv_heads * s.d),
+      gv(next(), s.t * s.kv_heads * s.d);
   context.ok(cria_attention_bwd(context.queue, s.t, s.heads, s.kv_heads, s.d, count,
                                 s.sequences.data(), scale, dq, dk, dv, out, lse, ddout, gq, gk, gv),
              "attention_bwd");
   double g =
       3 * (f + sum_factor(s.t * std::max<int64_t>(1, s.heads / std::max<int64_t>(1, s.kv_heads))));
-  context.close("dq", gq.values(), o.dq, scaled(o.size_dq, g));
-  context.close("dk", gk.values(), o.dk, scaled(o.size_dk, g));
-  context.close("dv", gv.values(), o.dv, scaled(o.size_dv, g));
+  context.close("dq", gq.values(), o.dq, bound(context, g, o.size_dq, o.move_dq));
+  context.close("dk", gk.values(), o.dk, bound(context, g, o.size_dk, o.move_dk));
+  context.close("dv", gv.values(), o.dv, bound(context, g, o.size_dv, o.size_dv));
 }
+
+float usual_scale(const Shape &s) { return float(1 / std::sqrt(double(s.d))); }
 
 std::string label(const Shape &s) {
   std::string text = std::to_string(s.t) + " rows, " + std::to_string(s.heads) + "/" +
@@ -152,6 +190,9 @@ const std::vector<Shape> kShapes = {
     {97, 9, 3, 64, {0, 33, 0, 0, 33, 64, 0, 0}},
     {300, 1, 1, 100, {0, 150, 0, 0, 150, 150, 20, 129}},
     {70, 8, 1, 127, {0, 70, 0, 0}},
+    {140, 4, 2, 40, {0, 65, 0, 0, 65, 75, 30, 35}},
+    {90, 1, 1, 24, {0, 30, 0, 0, 30, 30, 0, 30, 60, 30, 30, 30}},  // a prefix in what has a prefix
+    {330, 1, 1, 8, {5, 3, 0, 0, 320, 4, 6, 2}},                    // wide gaps
 };
 
 void cache_case(Context &context, int64_t heads, int64_t kv_heads, int64_t d, cria_dtype dtype,
@@ -204,10 +245,22 @@ void cache_case(Context &context, int64_t heads, int64_t kv_heads, int64_t d, cr
 struct Registration {
   Registration() {
     for (const Shape &s : kShapes)
-      Register("attention " + label(s), [s](Context &c) { attention_case(c, s); });
+      Register("attention " + label(s),
+               [s](Context &c) { attention_case(c, s, usual_scale(s), Place::skewed); });
+    for (int64_t d : {32, 64, 100, 128}) {
+      Shape s{40, 4, 2, d, {0, 15, 0, 0, 15, 25, 2, 13}};
+      Register("attention of aligned tensors, " + label(s),
+               [s](Context &c) { attention_case(c, s, usual_scale(s), Place::aligned); });
+    }
+    for (float scale : {-0.3f, 0.0f}) {
+      Shape s{70, 2, 1, 13, {0, 70, 0, 0}};
+      Register("attention scaled by " + std::to_string(scale),
+               [=](Context &c) { attention_case(c, s, scale, Place::skewed); });
+    }
     Shape large{1024, 1, 1, 100, {0, 1024, 0, 0}};
     Register(
-        "attention " + label(large), [large](Context &c) { attention_case(c, large); },
+        "attention " + label(large),
+        [large](Context &c) { attention_case(c, large, usual_scale(large), Place::skewed); },
         RunOn::slow);
     struct Cache {
       int64_t heads, kv_heads, d;
@@ -220,12 +273,17 @@ struct Registration {
                                              {2, 1, 128, {1, 129, 1, 1}},
                                              {2, 2, 100, {300, 1}},
                                              {4, 4, 5, {257}}})
-      for (cria_dtype dtype : {CRIA_F32, CRIA_BF16})
-        Register("kv cache " + std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) +
-                     " heads of " + std::to_string(c.d) + (dtype == CRIA_F32 ? " f32" : " bf16"),
-                 [=](Context &context) {
-                   cache_case(context, c.heads, c.kv_heads, c.d, dtype, c.steps);
-                 });
+      for (cria_dtype dtype : {CRIA_F32, CRIA_BF16}) {
+        const std::string name = "kv cache " + std::to_string(c.heads) + "/" +
+                                 std::to_string(c.kv_heads) + " heads of " + std::to_string(c.d) +
+                                 (dtype == CRIA_F32 ? " f32" : " bf16");
+        const auto run = [=](Context &context) {
+          cache_case(context, c.heads, c.kv_heads, c.d, dtype, c.steps);
+        };
+        Register(name, run);
+        if (c.d % 4 == 0 && c.heads < 9 && c.steps.size() > 2)
+          Register(name + ", aligned", aligned(run));
+      }
   }
 } registration;
 
@@ -258,7 +316,30 @@ const Register prefix{
       });
       std::vector<float> want(plain.begin(), plain.begin() + 29 * w);
       want.insert(want.end(), plain.begin() + 49 * w, plain.end());
-      context.close("out", shared, widen(want), 1e-5);
+      // Each sum of p v with sum of p = 1 may have its p rounded.
+      float most = 0;
+      for (const auto *part : {&prompt[2], &a[2], &b[2]})
+        for (float x : *part) most = std::fmax(most, std::fabs(x));
+      context.close("out", shared, widen(want),
+                    1e-5 + (rounds(context) ? 2 * kBf16Eps * double(most) : 0));
+    }};
+
+// Queries of 0 give every key seen the same weight, a power of 2 before it is normalised: nothing is rounded to bf16 but
+// v, and one key too many or too few is seen.
+const Register equal_scores{
+    "attention of equal scores is the mean of the values seen", [](Context &context) {
+      Shape s{300, 2, 1, 20, {3, 150, 0, 0, 153, 140, 23, 129}};
+      Random random(9);
+      std::vector<float> q(size_t(s.t * s.heads * s.d)), k = random.normals(s.t * s.d),
+                                                         v = random.normals(s.t * s.d);
+      Oracle o = oracle(s, 1, widen(q), widen(k), operand(context, v), widen(q));
+      Array<float> dq(context, q), dk(context, k), dv(context, v),
+          out(context, s.t * s.heads * s.d), lse(context, s.t * s.heads);
+      context.ok(cria_attention(context.queue, s.t, s.heads, s.kv_heads, s.d, 2, s.sequences.data(),
+                                1, dq, dk, dv, out, lse),
+                 "attention");
+      context.close("out", out.values(), o.out, scaled(o.size_out, sum_factor(s.t)));
+      context.close("lse", lse.values(), o.lse, 8 * sum_factor(s.t));
     }};
 
 const Register gradient{"attention oracle against central differences", [](Context &context) {
@@ -293,6 +374,10 @@ const Register refusals{
                       {"attention", "overlap"});
       context.refused(call(16, 1, 1, 8, {0, 8, 0, 0, 8, 8, 10, 9}), CRIA_INVALID_ARGUMENT,
                       {"attention", "prefix"});
+      const Sequences overlap = {0, 9, 0, 0, 8, 8, 0, 0};
+      context.refused(cria_attention_bwd(context.queue, 16, 1, 1, 8, 2, overlap.data(), 1.0f, x, x,
+                                         x, x, lse, x, out, out, out),
+                      CRIA_INVALID_ARGUMENT, {"attention_bwd", "overlap"});
       context.refused(call(16, 3, 2, 2, {0, 16, 0, 0}), CRIA_INVALID_ARGUMENT,
                       {"attention", "heads"});
       context.refused(call(8, 1, 1, 129, {0, 8, 0, 0}), CRIA_INVALID_ARGUMENT,

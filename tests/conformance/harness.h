@@ -174,8 +174,8 @@ std::vector<T> Array<T>::values() const {
 }
 
 using Case = std::function<void(Context &)>;
-// Where and when a case runs: everywhere, only with --slow, only on the CPU device.
-enum class RunOn { all, slow, cpu };
+// Where and when a case runs: everywhere, only with --slow, only on the CPU device, only on a GPU device or the emulator.
+enum class RunOn { all, slow, cpu, gpu };
 struct NamedCase {
   std::string name;
   Case run;

@@ -183,9 +183,12 @@ void linear_case(Context &context, Kind kind, Shape s, bool integers, bool accum
                         w.address(), dev_x, s.rank, pa, pb, scale, p, key, pt, dev_dy, accumulate,
                         dx, dw, dev_da, dev_db),
         "linear_bwd");
-    context.close("dw", dw.values(), sum_of(want_dw, widen(dw0)),
-                  sum_of(scaled(size_dw, exact * sum_factor(s.m + 3)),
-                         scaled(absolute(widen(dw0)), exact * 2 * kEps)));
+    Matrix rounded_dw = multiply_transposed(transpose(widen(rounded(dy)), s.m, s.n),
+                                            transpose(widen(rounded(x)), s.m, s.k), s.n, s.k, s.m);
+    close_either(context, "dw", may_round, dw.values(), sum_of(want_dw, widen(dw0)),
+                 sum_of(rounded_dw, widen(dw0)),
+                 sum_of(scaled(size_dw, exact * sum_factor(s.m + 3)),
+                        scaled(absolute(widen(dw0)), exact * 2 * kEps)));
   }
   close_either(context, "dx", may_round, dx.values(), want_dx, want_dx_rounded, bound_dx);
   if (s.rank) {

@@ -40,6 +40,7 @@ std::vector<const NamedCase *> chosen(const Context &context, const Options &opt
   for (const NamedCase &test : cases()) {
     if (test.run_on == RunOn::slow && !options.slow) continue;
     if (test.run_on == RunOn::cpu && !context.is_cpu()) continue;
+    if (test.run_on == RunOn::gpu && context.is_cpu()) continue;
     if (test.name.find(options.filter) != std::string::npos) out.push_back(&test);
   }
   return out;

@@ -109,7 +109,8 @@ const Register draws{
           const uint64_t key = uint64_t(v) << 33 | 5;
           Random random(uint64_t(v) + 11);
           std::vector<float> z = random.normals(n * v, 3);
-          for (size_t i = 0; i < z.size(); i += 7) z[i] = std::round(z[i]);  // ties, 0 and -0
+          for (size_t i = 0; i < z.size(); i++)  // ties, 0 and -0
+            if (i % 7 != 0) z[i] = std::round(z[i] * (i % 2 ? 2 : 50)) / (i % 2 ? 2 : 50);
           for (size_t i = 1; i < z.size(); i += 9) z[i] = i % 2 ? -INFINITY : NAN;
           for (int64_t r = 0; r < n; r++) z[size_t(r * v)] = -0.0f;
           Array<float> dz(c, z);

@@ -70,7 +70,11 @@ record TrainingFolder(Path path) {
 
   /** Makes the folder; with {@code fresh} removes what a run before left in it. */
   void begin(boolean fresh) throws IOException {
-    Files.createDirectories(path);
+    try {
+      Files.createDirectories(path);
+    } catch (IOException e) { // some file systems say so only now
+      throw new InvalidInputException(path.toString(), "cannot be written: " + e, e);
+    }
     removeRemains(path);
     if (fresh) {
       for (Path old : List.of(adapter(), model(), checkpoints())) {

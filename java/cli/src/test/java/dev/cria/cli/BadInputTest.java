@@ -274,6 +274,14 @@ class BadInputTest {
   }
 
   @Test
+  void damagedData() throws IOException {
+    Files.write(data, new byte[] {(byte) 0xff, (byte) 0xfe, 0, 1});
+    refused(1, "not UTF-8", sft());
+    Files.write(data, new byte[] {0x1f, (byte) 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 'a'});
+    refused(1, "damaged gzip file", sft());
+  }
+
+  @Test
   void dataOfAnotherKind() {
     Path pairs = TinyModel.pairs(folder, 4);
     refused(1, "see cria dpo", sft("--data", pairs));
@@ -356,6 +364,7 @@ class BadInputTest {
     refused(1, "cannot be written", "import", model, below);
     refused(1, "cannot be written", "init", below, "--config", model.resolve("config.json"));
     refused(1, "is a file", sft("--out", file));
+    refused(1, "cannot be written", sft("--out", "/proc/cria"));
   }
 
   @Test
@@ -364,10 +373,15 @@ class BadInputTest {
   }
 
   @Test
-  void adapterOfAnotherModel() {
+  void adapterThatIsCutOrOfAnotherKind() throws IOException {
     Path run = folder.resolve("run");
     Cli.ok(
         "sft", "--model", model, "--data", data, "--out", run, "--steps", 1, "--targets", "q_proj");
+    Path weights = run.resolve("adapter/adapter_model.safetensors");
+    try (RandomAccessFile file = new RandomAccessFile(weights.toFile(), "rw")) {
+      file.setLength(file.length() - 4);
+    }
+    refused(1, "truncated", "generate", "--model", model, "--adapter", run.resolve("adapter"));
     Path config = run.resolve("adapter/adapter_config.json");
     TinyModel.text(config, "{\"peft_type\": \"PREFIX\"}");
     refused(

@@ -97,15 +97,8 @@ class KillResumeTest {
 
   /** Runs a process and kills it a moment after it logged a step; gives the last logged step. */
   private long killed(Object[] args, Path out, long step, Random random) throws Exception {
-    List<String> command = new ArrayList<>();
-    command.add(ProcessHandle.current().info().command().orElseThrow());
-    command.addAll(List.of("-XX:+UseSerialGC", "--enable-native-access=dev.cria", "-Xmx512m"));
-    command.add("-Dcria.library.path=" + System.getProperty("cria.library.path"));
-    command.addAll(List.of("-p", modulePath(), "-m", "dev.cria.cli/dev.cria.cli.Main"));
-    Arrays.stream(args).map(Object::toString).forEach(command::add);
     Path log = folder.resolve("process.log");
-    Process process =
-        new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile()).start();
+    Process process = CliProcess.start(log, List.of(), args);
     try {
       long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(5);
       while (logged(out) <= step) {
@@ -120,14 +113,6 @@ class KillResumeTest {
       process.destroyForcibly().waitFor();
     }
     return logged(out);
-  }
-
-  /** What ./cria starts the command with; the build leaves it in this file. */
-  private static String modulePath() throws IOException {
-    Path target = Path.of("target").toAbsolutePath();
-    return target.resolve("classes")
-        + java.io.File.pathSeparator
-        + Files.readString(target.resolve("runtime-path")).strip();
   }
 
   /** The newest step in the log, 0 without one; the last line may be half written. */

@@ -21,6 +21,10 @@ public final class Devices {
   private static final MethodHandle UPLOAD = Abi.link("cria_upload", "plpp");
   private static final MethodHandle DOWNLOAD = Abi.link("cria_download", "plpp");
   private static final MethodHandle COPY = Abi.link("cria_copy", "plpp");
+  private static final MethodHandle GRAPH_BEGIN = Abi.link("cria_graph_begin", "p");
+  private static final MethodHandle GRAPH_END = Abi.link("cria_graph_end", "pp");
+  private static final MethodHandle GRAPH_LAUNCH = Abi.link("cria_graph_launch", "pp");
+  private static final MethodHandle GRAPH_FREE = Abi.link("cria_graph_free", "p");
 
   private Devices() {}
 
@@ -150,6 +154,38 @@ public final class Devices {
   public static void copy(MemorySegment queue, long bytes, MemorySegment from, MemorySegment to) {
     try {
       Abi.check((int) COPY.invokeExact(queue, bytes, from, to));
+    } catch (Throwable e) {
+      throw Abi.failure(e);
+    }
+  }
+
+  public static void graphBegin(MemorySegment queue) {
+    try {
+      Abi.check((int) GRAPH_BEGIN.invokeExact(queue));
+    } catch (Throwable e) {
+      throw Abi.failure(e);
+    }
+  }
+
+  public static void graphEnd(MemorySegment queue, MemorySegment graph) {
+    try {
+      Abi.check((int) GRAPH_END.invokeExact(queue, graph));
+    } catch (Throwable e) {
+      throw Abi.failure(e);
+    }
+  }
+
+  public static void graphLaunch(MemorySegment queue, MemorySegment graph) {
+    try {
+      Abi.check((int) GRAPH_LAUNCH.invokeExact(queue, graph));
+    } catch (Throwable e) {
+      throw Abi.failure(e);
+    }
+  }
+
+  public static void graphFree(MemorySegment graph) {
+    try {
+      Abi.check((int) GRAPH_FREE.invokeExact(graph));
     } catch (Throwable e) {
       throw Abi.failure(e);
     }
