@@ -36,26 +36,7 @@ struct Forward {
   bool pairs;  // of y may be stored at once
 };
 
-// The 16 weights of a lane: its 8 bytes of a run, as pairs.
-struct Weights {
-  uint32_t pair[8];
-};
-
-CRIA_GPU Weights decode_run(Shared<uint32_t> codes, Shared<uint32_t> tables, int row) {
-  const Vec<uint32_t, 2> code = codes.vec<2>(row * (kRunBytes / 4) + lane_index() % 4 * 2);
-  const Nf4Table table = get_table(tables, row);
-  Weights w;
-#pragma unroll
-  for (int i = 0; i < 2; ++i) {
-    uint32_t pairs[4];
-    nf4_decode(table, code[i], pairs);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) w.pair[i * 4 + j] = pairs[j];
-  }
-  return w;
-}
-
-// The same one by one, from any matrix.
+// decode_run() one weight after another, from any matrix.
 CRIA_GPU Weights gather_run(const Nf4 &w, int64_t row, int64_t column) {
   Weights out;
 #pragma unroll

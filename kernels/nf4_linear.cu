@@ -11,6 +11,17 @@ namespace {
 // Up to here the codes are read once for each 16 rows, from the L2 cache after the first time; beyond, packing x pays.
 constexpr int64_t kFewRows = 32;
 
+// Whether kernels of files *_sm90a.cu run: on the GPUs of architecture sm_90. The emulator tells the two apart, so as to be
+// tested with either kernel.
+bool has_sm90a(const GpuQueue &queue) {
+#if defined(CRIA_SIMT)
+  constexpr const char *kName = "sm_90a";
+#else
+  constexpr const char *kName = "sm_90";
+#endif
+  return queue.gpu().runtime->architecture() == kName;
+}
+
 }  // namespace
 
 cria_status nf4_linear(cria_queue *queue, const cria_nf4 *matrix, int64_t m, const float *x,
@@ -25,7 +36,8 @@ cria_status nf4_linear(cria_queue *queue, const cria_nf4 *matrix, int64_t m, con
   } else {
     const Scratch packed(q, packed_bytes(m, w.k));
     pack_rows(q, m, w.k, x, packed.as<bf16>(), PackOrder::nf4);
-    nf4_forward(q, w, m, packed.as<bf16>(), lora, y);
+    const auto forward = w.regular() && has_sm90a(q) ? nf4_forward_sm90a : nf4_forward;
+    forward(q, w, m, packed.as<bf16>(), lora, y);
   }
   return CRIA_OK;
 }

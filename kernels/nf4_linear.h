@@ -18,6 +18,9 @@ struct LoraTerm {
 // y [M,N] = x W^T + LoRA. x: an operand of pack_rows in NF4 order.
 void nf4_forward(GpuQueue &queue, const Nf4 &w, int64_t m, const bf16 *x, const LoraTerm &lora,
                  float *y);
+// The same on sm_90a w.regular() only.
+void nf4_forward_sm90a(GpuQueue &queue, const Nf4 &w, int64_t m, const bf16 *x,
+                       const LoraTerm &lora, float *y);
 // dx [M,K] (+)= dy W + drop'(LoRA). dy: a plain operand of pack_rows.
 void nf4_backward(GpuQueue &queue, const Nf4 &w, int64_t m, const bf16 *dy, const LoraTerm &lora,
                   const Dropout &dropout, bool accumulate, float *dx);
@@ -43,17 +46,36 @@ CRIA_GPU Nf4Table get_table(Shared<uint32_t> tables, int run) {
   return {tables.vec<4>(run * 4), tables.vec<4>((kTableRuns + run) * 4)};
 }
 
+// The 16 weights of a lane: its 8 bytes of a run, as pairs.
+struct Weights {
+  uint32_t pair[8];
+};
+
+CRIA_GPU Weights decode_run(Shared<uint32_t> codes, Shared<uint32_t> tables, int row) {
+  const Vec<uint32_t, 2> code = codes.vec<2>(row * (kRunBytes / 4) + lane_index() % 4 * 2);
+  const Nf4Table table = get_table(tables, row);
+  Weights w;
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    uint32_t pairs[4];
+    nf4_decode(table, code[i], pairs);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) w.pair[i * 4 + j] = pairs[j];
+  }
+  return w;
+}
+
 // Makes the tables of one run of each stage, the scale of the next stage being on its way meanwhile. `row` is the row of
 // the run, column(stage) its place in the row.
 class TableMaker {
  public:
   CRIA_GPU TableMaker(const Nf4 &w, Shared<float> map) : w_(w), map_(map) {}
 
-  // By all threads of a block: the map of scale codes goes to shared memory.
+  // By all threads of a block: the map of scale codes goes to shared memory. A barrier of the block in any case.
   template <int THREADS>
   CRIA_GPU void prepare() const {
-    if (w_.scales) return;
-    for (int i = thread_index(); i < 256; i += THREADS)
+    const int entries = w_.scales ? 0 : 256;
+    for (int i = thread_index(); i < entries; i += THREADS)
       map_.store(i, load(w_.maps + kScaleMap + i));
     block_sync();
   }

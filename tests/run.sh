@@ -132,6 +132,8 @@ check_native() {
     # Three settings have all modes of asynchronous copies, 24 all of them under all eight schedules.
     run_counted "conformance of the CUDA kernels on the emulator" "$root/build/native/cria_conformance" --device simt \
       --runs "$([[ -n "$slow" ]] && echo 24 || echo 8)" ${slow:+--slow}
+    run_counted "conformance of the kernels for sm_90a on the emulator" "$root/build/native/cria_conformance" --device simt \
+      --arch sm_90a --filter "nf4 linear" --runs "$([[ -n "$slow" ]] && echo 24 || echo 3)"
   fi
   return 0
 }
@@ -139,6 +141,7 @@ check_native() {
 # Each synchronising call of the kernels, removed in turn, must be noticed.
 check_mutations() {
   step "mutations of the CUDA kernels" "$root/build/native/cria_conformance" --mutate
+  step "mutations of the kernels for sm_90a" "$root/build/native/cria_conformance" --mutate --arch sm_90a --filter "nf4 linear"
 }
 
 # The native tests once more, under AddressSanitizer and UndefinedBehaviorSanitizer.
@@ -153,16 +156,17 @@ check_sanitized() {
   fi
 }
 
-# The CUDA kernels for sm_80 (with --slow for every GPU): warnings, spills and arrays in local memory are errors of this build,
-# and docs/cuda/registers.md must fit what it made.
+# The CUDA kernels for sm_80: warnings, spills and arrays in local memory are errors of this build. With --slow for every
+# GPU, and docs/cuda/registers.md must fit what it made.
 check_cuda_kernels() {
-  local build="$root/build/cuda" architectures=()
+  local build="$root/build/cuda" target=kernel_table_check architectures=()
   if [[ -z "$slow" ]]; then
     build="$root/build/cuda-sm80"
+    target=cria_cuda_kernels
     architectures=(-DCMAKE_CUDA_ARCHITECTURES=80-real)
   fi
   cmake -S "$root" --preset cuda -B "$build" "${architectures[@]}" &&
-    cmake --build "$build" --target kernel_table_check -j "$(nproc)"
+    cmake --build "$build" --target "$target" -j "$(nproc)"
 }
 
 check_cuda() {

@@ -56,7 +56,7 @@ class CudaRuntime : public Runtime {
     check(cudaGetDeviceProperties(&properties_, device), "reading the properties of the device");
     if (properties_.major < 8) {
       fail(CRIA_UNSUPPORTED, "device_open: 'cuda:%d' is a %s (%s); Cria needs sm_80 or newer",
-           device, properties_.name, architecture().c_str());
+           device, properties_.name, CudaRuntime::architecture().c_str());
     }
   }
 
@@ -212,6 +212,7 @@ class CudaRuntime : public Runtime {
 
   const Cublas &cublas_of(Stream stream) {
     std::lock_guard lock(mutex_);
+    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): made by its constructor
     return *cublas_.try_emplace(stream, *this, stream).first->second.cublas;
   }
 

@@ -51,7 +51,7 @@ void discard_recording(GpuQueue &queue) noexcept {
   if (!queue.recording) return;
   try {
     end_recording(queue);
-  } catch (const Error &) {
+  } catch (const Error &) {  // NOLINT(bugprone-empty-catch)
     // Then there is no graph to throw away.
   }
 }

@@ -78,7 +78,7 @@ void *serve(void *) {
     lock.unlock();
     try {
       run_grid(*w.job);
-    } catch (const Stopped &) {
+    } catch (const Stopped &) {  // NOLINT(bugprone-empty-catch)
     }
     lock.lock();
     w.job = nullptr;

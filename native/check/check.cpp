@@ -112,7 +112,7 @@ Timing time(cria_queue *queue, int32_t index, int32_t repeats) {
 
 Session::Session(cria_queue *queue) : device_(nullptr), queue_(queue) {
   // Every handle begins with its device; cria.h gives no other way from a queue to it.
-  std::memcpy(&device_, queue, sizeof device_);
+  std::memcpy(&device_, queue, sizeof(cria_device *));
 }
 
 Session::~Session() {

@@ -17,8 +17,8 @@ endforeach()
 add_library(cria_simt_core OBJECT ${simt_sources})
 target_include_directories(cria_simt_core PUBLIC ${cria_gpu_includes})
 target_compile_definitions(cria_simt_core PUBLIC CRIA_SIMT)
-# Tensor maps are aligned to 128 bytes, which GCC cannot pass by value without telling of its version 4.6.
-target_compile_options(cria_simt_core PUBLIC -Wno-unknown-pragmas $<$<CXX_COMPILER_ID:GNU>:-Wno-psabi>)
+# psabi: GCC notes arguments aligned like a tensor map, whose passing changed with version 4.6.
+target_compile_options(cria_simt_core PUBLIC -Wno-unknown-pragmas -Wno-psabi)
 target_link_libraries(cria_simt_core PUBLIC cria_flags Threads::Threads)
 
 add_library(cria_simt SHARED ${simt_kernels} ${cria_gpu_host_sources}

@@ -70,8 +70,8 @@ Registers of a thread, named barriers of a block and static shared memory of a b
 reports them: \`registers/barriers/shared\`. No kernel spills registers or keeps an array in local memory (the build fails
 where one does), and shared memory is dynamic: the numbers of docs/cuda/counters.md count it.
 
-Written by \`cmake --preset cuda && cmake --build --preset cuda --target kernel_table_write\`; \`./cria test\` compares it with the
-kernels for sm_80, \`./cria test --slow\` with all.
+Written by \`cmake --preset cuda && cmake --build --preset cuda --target kernel_table_write\`; \`./cria test --slow\` compares it
+with the kernels.
 
 EOF
     awk -F '|' '

@@ -11,6 +11,8 @@
 namespace conformance {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 std::vector<std::string> places() {
   std::vector<std::string> out;
   std::istringstream lines(emulator::call("cria_simt_places"));
@@ -26,28 +28,38 @@ std::string settings(int i) {
          ",mma=" + mma[(i / 3 + i) % 3];
 }
 
+void configure(const std::string &architecture, const std::string &settings) {
+  emulator::configure((settings + ",arch=" + architecture).c_str());
+}
+
 }  // namespace
 
-bool run_emulated(Context &context, const NamedCase &test, int runs) {
-  const std::string architecture = cria_device_isa(context.device);
+bool run_emulated(Context &context, const NamedCase &test, int runs, double seconds,
+                  const std::string &architecture) {
+  // Each case begins somewhere else among the settings, so that those which run once do not all run under the same.
+  int first = 0;
+  for (const char c : test.name) first += c;
+  const auto start = Clock::now();
   bool passed = true;
   for (int i = 0; i < std::min(runs, 24) && passed; i++) {
-    emulator::configure((settings(i)).c_str());
-    context.tier = architecture + " " + settings(i);
+    const std::string setting = settings((first + i) % 24);
+    configure(architecture, setting);
+    context.tier = architecture + " " + setting;
     passed = context.run(test);
+    if (std::chrono::duration<double>(Clock::now() - start).count() > seconds) break;
   }
   context.tier = architecture;
   return passed;
 }
 
-bool run_mutations(Context &context, const std::vector<const NamedCase *> &tests) {
-  using Clock = std::chrono::steady_clock;
+bool run_mutations(Context &context, const std::vector<const NamedCase *> &tests,
+                   const std::string &architecture) {
   struct Reached {
     const NamedCase *test;
     double seconds;
   };
   std::map<std::string, std::vector<Reached>> by_place;
-  emulator::configure((settings(0)).c_str());
+  configure(architecture, settings(0));
   places();
   for (const NamedCase *test : tests) {
     const auto start = Clock::now();
@@ -67,7 +79,7 @@ bool run_mutations(Context &context, const std::vector<const NamedCase *> &tests
                      [](const Reached &a, const Reached &b) { return a.seconds < b.seconds; });
     std::string by;
     for (int mode = 0; mode < 6 && by.empty(); mode++) {
-      emulator::configure((settings(mode) + ",skip=" + place).c_str());
+      configure(architecture, settings(mode) + ",skip=" + place);
       for (const Reached &r : reached) {
         if (context.run(*r.test)) continue;
         by = r.test->name + " (" + settings(mode) + ")";
@@ -78,7 +90,7 @@ bool run_mutations(Context &context, const std::vector<const NamedCase *> &tests
     std::printf("| %s | %s |\n", place.c_str(), by.empty() ? "**nothing**" : by.c_str());
     std::fflush(stdout);
   }
-  emulator::configure((settings(0)).c_str());
+  configure(architecture, settings(0));
   context.quiet = false;
   const size_t all = by_place.size();
   std::printf("\n%zu of %zu removed calls were noticed (%.1f %%)\n", noticed, all,

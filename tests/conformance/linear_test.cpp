@@ -226,8 +226,16 @@ const std::vector<Shape> kShapes = {
 };
 // Blocks of NF4 other than the usual: shorter than a run of the kernels, longer than a row, straddling rows.
 const std::vector<Shape> kBlockShapes = {
-    {3, 40, 96, 4, 0, 32},    {40, 33, 96, 4, 0, 32},     {5, 70, 192, 4, 0, 128},
-    {40, 33, 192, 4, 0, 128}, {35, 130, 256, 0, 0, 4096}, {4, 9, 100, 2, 0, 1024},
+    {3, 40, 96, 4, 0, 32},
+    {40, 33, 96, 4, 0, 32},
+    {5, 70, 192, 4, 0, 128},
+    {40, 33, 192, 4, 0, 128},
+    {35, 130, 256, 0, 0, 4096},
+    {4, 9, 100, 2, 0, 1024},
+    // The usual, so many runs deep that pipelines of the kernels come round.
+    {40, 20, 832, 4, 0},
+    {140, 136, 576, 17, 0},
+    {290, 9, 128, 3, 0},
 };
 // With every tensor on a vector boundary.
 const std::vector<Shape> kAlignedShapes = {

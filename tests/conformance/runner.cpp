@@ -9,6 +9,7 @@ namespace {
 
 struct Options {
   std::string device = "cpu", tier, filter;
+  std::string architecture = "sm_90";  // of the emulator
   bool slow = false, mutate = false;
   int runs = 3;
 };
@@ -59,8 +60,10 @@ void run_on(const char *tier, const Options &options, Total &total) {
   } else {
     const bool emulated = options.device == "simt";
     for (const NamedCase *test : chosen(context, options)) {
-      const bool passed =
-          emulated ? run_emulated(context, *test, options.runs) : context.run(*test);
+      const bool passed = emulated
+                              ? run_emulated(context, *test, options.runs,
+                                             options.slow ? INFINITY : 0.5, options.architecture)
+                              : context.run(*test);
       run++;
       if (!passed) failed++;
     }
@@ -78,8 +81,12 @@ void run_on(const char *tier, const Options &options, Total &total) {
 int usage() {
   std::printf(
       "usage: cria_conformance [--slow] [--device D] [--tier T] [--filter TEXT] [--runs N] "
-      "[--mutate]\n"
-      "  --runs N   on simt: schedules and modes of asynchronous copies that each case runs under\n"
+      "[--arch A] [--mutate]\n"
+      "  --runs N   on simt: schedules and modes of asynchronous copies that each case runs "
+      "under;\n"
+      "             without --slow a case that has taken half a second is not repeated\n"
+      "  --arch A   on simt: the architecture it stands for, sm_90 by default; sm_90a for kernels "
+      "of its own\n"
       "  --mutate   on simt: removes each synchronising call in turn and reports what notices\n");
   return 2;
 }
@@ -99,6 +106,8 @@ bool read(Options &options, int argc, char **argv) {
       options.tier = argv[++i];
     } else if (argument == "--filter" && more) {
       options.filter = argv[++i];
+    } else if (argument == "--arch" && more) {
+      options.architecture = argv[++i];
     } else if (argument == "--runs" && more) {
       options.runs = std::atoi(argv[++i]);
     } else {
@@ -118,7 +127,7 @@ int main(int argc, char **argv) {
   if (options.mutate) {
     Context context;
     if (!open(context, options.device, nullptr)) return 1;
-    const bool enough = run_mutations(context, chosen(context, options));
+    const bool enough = run_mutations(context, chosen(context, options), options.architecture);
     close(context);
     return enough ? 0 : 1;
   }

@@ -41,12 +41,24 @@ std::vector<std::pair<std::string, Row>> read_counters() {
   return rows;
 }
 
-void count(cria_queue *queue, const Operation &operation) {
+// Adds what stood in the way of shared-memory accesses, as rows of a table.
+void append_conflicts(std::string &table) {
+  std::istringstream lines(emulator::call("cria_simt_conflicts"));
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream fields(line);
+    table += "|";
+    for (std::string field; std::getline(fields, field, '\t');) table += " " + field + " |";
+    table += "\n";
+  }
+}
+
+void count(cria_queue *queue, const Operation &operation, std::string &conflict_table) {
   Session session(queue);
   const Problem problem = operation.make(session, Size::narrow);
   read_counters();  // forgets what setting up has cost
   problem.run();
   double unique = 0;
+  append_conflicts(conflict_table);
   const auto kernels = read_counters();
   for (const auto &[name, row] : kernels) {
     unique += 32 * (row.at("unique_sectors_read") + row.at("unique_sectors_written"));
@@ -68,27 +80,38 @@ void count(cria_queue *queue, const Operation &operation) {
 
 struct Gpu {
   const char *name;
-  double bytes_per_second, flops_per_second, mma_share;
+  double bytes_per_second, mma_per_second, fma_per_second;
 };
 
-// Data sheets; mma_share is what mma.sync can reach of the tensor peak: measured at 65 % on an H800 (arXiv 2501.12084).
-constexpr Gpu kGpus[] = {{"A100", 2.0e12, 312e12, 0.95}, {"H100", 3.35e12, 989e12, 0.64}};
+// Data sheets, and the share of the tensor peak that mma.sync can reach: 64 % of 989 TFLOP/s on an H100 (measured at 65 % on an
+// H800, arXiv 2501.12084). fma: float32 outside of tensor cores.
+constexpr Gpu kGpus[] = {{"A100", 2.0e12, 0.95 * 312e12, 19.5e12},
+                         {"H100", 3.35e12, 0.64 * 989e12, 67e12}};
+
+// Products of float32 weights stay float32.
+bool on_fma_units(const std::string &operation) {
+  return operation == "linear f32" || operation == "matmul";
+}
 
 // Nothing is run: sizes alone make the row.
 void roofline(cria_queue *queue, const Operation &operation) {
   Session session(queue);
   const Problem problem = operation.make(session, Size::model);
+  const bool fma = on_fma_units(operation.name);
   std::printf("| %s | %.1f | %.2f |", operation.name, problem.bytes / 1e6, problem.flops / 1e9);
   for (const Gpu &gpu : kGpus) {
     const double memory = problem.bytes / gpu.bytes_per_second,
-                 compute = problem.flops / (gpu.flops_per_second * gpu.mma_share);
+                 compute = problem.flops / (fma ? gpu.fma_per_second : gpu.mma_per_second);
     std::printf(" %.1f | %s |", 1e6 * (memory > compute ? memory : compute),
-                memory > compute ? "memory" : "mma.sync");
+                memory > compute ? "memory"
+                : fma            ? "FMA"
+                                 : "mma.sync");
   }
   std::printf("\n");
 }
 
 void run(cria_queue *simt, cria_queue *cpu) {
+  std::string conflicts;
   std::printf(
       "# What do the kernels move and compute?\n\n"
       "Counted by the emulator; written by `cmake --build build/native --target "
@@ -98,12 +121,20 @@ void run(cria_queue *simt, cria_queue *cpu) {
       "- once: distinct sectors of each launch, as if caches were perfect, MB; x least: these of "
       "the whole operation\n"
       "  against the bytes of its inputs and outputs;\n"
-      "- used: bytes asked for, of the sectors moved; conflicts: extra passes of shared memory.\n\n"
+      "- used: bytes asked for, of the sectors moved (above 100 where lanes ask for the same "
+      "bytes); conflicts: extra passes of\n"
+      "  shared memory, listed by place below.\n\n"
       "| operation | kernel | blocks | moved | once | used %% | shared accesses | conflicts | mma "
       "k16 | mma k8 | x least |\n"
       "|---|---|---|---|---|---|---|---|---|---|---|\n");
-  for (const Operation &operation : kProducts) count(simt, operation);
-  for (const Operation &operation : kStreams) count(simt, operation);
+  for (const Operation &operation : kProducts) count(simt, operation, conflicts);
+  for (const Operation &operation : kStreams) count(simt, operation, conflicts);
+  std::printf(
+      "\n# Where are bank conflicts?\n\nLook-ups whose address is data (tables of code values and "
+      "of the dynamic maps) cannot avoid them. The copies of codes\nin nf4_backward.cu could: "
+      "their lanes write to the same banks.\n\n"
+      "| kernel | place | extra passes |\n|---|---|---|\n%s",
+      conflicts.c_str());
   std::printf(
       "\n# The roofline in training\n\n2048 tokens (head losses: 1024; one row: 1; optimisers: "
       "rank 16 on all linears), microseconds. The\n"
