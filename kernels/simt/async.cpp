@@ -117,7 +117,7 @@ void copy_async_wait(int groups, Site site) {
 
 void land_some(Thread *thread) {
   for (Copy &copy : g_queues[thread->index].copies)
-    if (random_below(4) == 0) land(copy);
+    if (random_below(2) == 0) land(copy);
 }
 
 }  // namespace cria::simt

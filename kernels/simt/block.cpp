@@ -52,6 +52,7 @@ void release(Barrier &barrier, const Warp *last) {
     g_block.warp[w].ready |= lanes;
   }
   barrier.arrived = 0;
+  g_block.open_barriers &= ~(1u << (&barrier - g_block.barriers));
 }
 
 // Lanes of this warp that wait in a collective for a lane that now cannot come.
@@ -77,9 +78,10 @@ void end_thread(Thread *self) {
     check_groups();
   }
   check_not_awaited(self->warp, bit, "ends");
-  for (int id = 0; id < kBarriers; id++) {
+  for (uint32_t open = g_block.open_barriers; open != 0; open &= open - 1) {
+    int id = __builtin_ctz(open);
     const Barrier &barrier = g_block.barriers[id];
-    if (barrier.arrived != 0 && (id == 0 || g_block.live < barrier.expected))
+    if (id == 0 || g_block.live < barrier.expected)
       report("exit before barrier: thread %d ends while %d of %d threads wait at barrier %d, %s:%d",
              self->index, barrier.arrived, barrier.expected, id, base_name(barrier.site.file),
              barrier.site.line);
@@ -92,6 +94,7 @@ Next arrive(int id, int expected, Site site) {
   Barrier &barrier = g_block.barriers[id];
   uint32_t bit = 1u << self->lane;
   if (barrier.arrived == 0) {
+    g_block.open_barriers |= 1u << id;
     barrier.expected = expected;
     barrier.site = site;
     if (id == 0 && g_block.live != g_block.threads)
@@ -133,7 +136,8 @@ Next arrive(int id, int expected, Site site) {
 
 void reset_block() {
   Block &block = g_block;
-  std::memset(block.barriers, 0, sizeof block.barriers);
+  if (block.open_barriers != 0) std::memset(block.barriers, 0, sizeof block.barriers);
+  block.open_barriers = 0;
   block.live = block.threads;
   for (int w = 0; w < block.warps; w++) {
     Warp &warp = block.warp[w];
@@ -151,8 +155,9 @@ void reset_block() {
 
 Next suspend_otherwise(Thread *self) {
   if (g_land_randomly) {
-    land_some(self);
-    if (random_below(8) == 0) land_tile(true);
+    int chance = random_below(8);
+    if (chance < 2) land_some(self);
+    if (chance == 2) land_tile(true);
   }
   Thread *next = next_thread(self);
   if (next == self) return {};

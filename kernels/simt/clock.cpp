@@ -221,22 +221,36 @@ void tell(int thread, View &view) {
 
 void learn(int thread, View *view) {
   int warp = thread / kLanes;
+  uint32_t bit = 1u << thread % kLanes;
   auto &lessons = g_lessons[warp];
-  size_t i = 0;
-  while (i < lessons.size() && lessons[i].view != view) i++;
-  if (i == lessons.size()) {
-    lessons.push_back({view, 0});
-    view->users++;
-    g_clocks.lessons++;
+  for (size_t i = 0; i < lessons.size(); i++) {
+    Lesson &lesson = lessons[i];
+    if (lesson.view != view) continue;
+    lesson.lanes |= bit;
+    // What all lanes know is the warp's.
+    if (lesson.lanes == kAllLanes && !g_split[warp]) {
+      merge(g_warp_views[warp], *view);
+      drop_view(view);
+      lessons.erase(lessons.begin() + ptrdiff_t(i));
+      g_clocks.lessons--;
+    }
+    return;
   }
-  lessons[i].lanes |= 1u << thread % kLanes;
-  // What all lanes know is the warp's.
-  if (lessons[i].lanes == kAllLanes && !g_split[warp]) {
-    merge(g_warp_views[warp], *view);
-    drop_view(view);
-    lessons.erase(lessons.begin() + ptrdiff_t(i));
-    g_clocks.lessons--;
+  // A lane that waits alone gathers what it learns in one view of its own.
+  for (Lesson &lesson : lessons) {
+    if (lesson.lanes != bit) continue;
+    if (lesson.view->users > 1) {
+      View *own = take_view();
+      assign(*own, *lesson.view);
+      drop_view(lesson.view);
+      lesson.view = own;
+    }
+    merge(*lesson.view, *view);
+    return;
   }
+  lessons.push_back({view, bit});
+  view->users++;
+  g_clocks.lessons++;
 }
 
 void know(int warp, int other, uint64_t clock) {

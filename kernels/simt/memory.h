@@ -68,8 +68,8 @@ void check_object_end(uint32_t offset, Site site);
 // 16 bytes that a tile will be copied to, with this stamp, in the name of the running thread; `done`: it has.
 void check_tile_write(uint32_t offset, Stamp stamp, Site site);
 void tile_written(uint32_t offset, int bytes);
-// 16 bytes that an asynchronous product reads.
-void check_product_read(uint32_t offset, const Racer &me, Site site);
+// 16 bytes that an asynchronous product reads. `checked` is the last write that was in order, zero at first.
+void check_product_read(uint32_t offset, const Racer &me, Site site, uint64_t &checked);
 
 // Makes the block's shared memory: not written, filled with NaN.
 void reset_shared(int bytes);

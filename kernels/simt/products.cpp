@@ -79,20 +79,21 @@ void execute(int warp, Product &product) {
   multiply_columns(product.a, b, product.sums->n, product.sums->values.data());
 }
 
-// Lane `lane`'s value i of the sums.
-float &value(Sums &sums, int lane, int i) {
-  return sums.values[size_t(i / 4 * 128 + i % 4 / 2 * 64 + lane * 2 + i % 2)];
+// Values i and i + 1 of a lane's sums, i even.
+float *pair(Sums &sums, int lane, int i) {
+  return &sums.values[size_t(i / 4 * 128 + i % 4 / 2 * 64 + lane * 2)];
 }
 
 void write_back(Sums &sums, Site site) {
+  constexpr uint64_t kPoisons = uint64_t{kPoison} << 32 | kPoison;
   for (int lane = 0; lane < kLanes; lane++)
-    for (int i = 0; i < sums.n / 2; i++) {
-      uint32_t bits;
-      std::memcpy(&bits, &sums.at[lane][i], 4);
-      if (bits != kPoison && checking())
+    for (int i = 0; i < sums.n / 2; i += 2) {
+      uint64_t bits;
+      std::memcpy(&bits, &sums.at[lane][i], 8);
+      if (bits != kPoisons && checking())
         report("wgmma: sums of lane %d were written before the wgmma_wait at %s:%d", lane,
                base_name(site.file), site.line);
-      sums.at[lane][i] = value(sums, lane, i);
+      std::memcpy(&sums.at[lane][i], pair(sums, lane, i), 8);
     }
 }
 
@@ -111,9 +112,9 @@ Sums *sums_of(Unit &unit, const Warp *warp, Site site) {
   made->users = 0;
   made->values.resize(size_t(n) * 16);
   for (int lane = 0; lane < kLanes; lane++)
-    for (int i = 0; i < n / 2; i++) {
-      value(*made, lane, i) = made->at[lane][i];
-      std::memcpy(&made->at[lane][i], &kPoison, 4);
+    for (int i = 0; i < n / 2; i += 2) {
+      std::memcpy(pair(*made, lane, i), &made->at[lane][i], 8);
+      for (int j = i; j < i + 2; j++) std::memcpy(&made->at[lane][j], &kPoison, 4);
     }
   unit.sums.push_back(std::move(made));
   return unit.sums.back().get();
@@ -123,12 +124,13 @@ void check_operands(const Warp *warp, const Product &product) {
   const Racer current = current_racer(product.site);
   Racer me = current;
   me.stamp = stamp_of(product.clock, product.site, kFirstUnit + warp->number);
+  uint64_t checked = 0;
   for (int half = 0; half < 2; half++) {
     for (int r = 0; r < product.sums->n; r++)
-      check_product_read(address(product.b_matrix, r, half), me, product.site);
+      check_product_read(address(product.b_matrix, r, half), me, product.site, checked);
     for (int r = 0; product.left[0] == nullptr && r < 16; r++)
       check_product_read(address(product.a_matrix, warp->number % kGroup * 16 + r, half), me,
-                         product.site);
+                         product.site, checked);
   }
 }
 

@@ -6,6 +6,7 @@
 namespace cria::simt {
 
 bool g_in_order = true;
+uint64_t g_random_state = 1;
 
 namespace {
 
@@ -19,39 +20,27 @@ enum class Policy {
 constexpr int kPolicies = 5;
 
 Policy g_policy;
-uint64_t g_state;
 int64_t g_block_step, g_block_first;
 int g_elected;
 int g_delayed;  // the slow warp
 
-// SplitMix64.
-uint64_t next_random() {
-  uint64_t z = (g_state += 0x9E3779B97F4A7C15ull);
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-  return z ^ (z >> 31);
-}
-
 int highest(uint32_t lanes) { return 31 - __builtin_clz(lanes); }
 
+// The first one at or after a random place: quick, and no lane or warp is always favoured.
 int any_lane(uint32_t lanes) {
-  int skip = random_below(__builtin_popcount(lanes));
-  while (skip-- > 0) lanes &= lanes - 1;
-  return __builtin_ctz(lanes);
+  int first = random_below(kLanes);
+  uint32_t above = lanes & ~uint32_t{0} << first;
+  return __builtin_ctz(above != 0 ? above : lanes);
 }
 
-// A warp that can run, at random; not `avoid` if there is another.
+// A warp that can run; not `avoid` if there is another.
 Warp *any_warp(int avoid) {
-  Warp *found = nullptr;
-  int seen = 0;
-  for (int w = 0; w < g_block.warps; w++) {
-    Warp *warp = &g_block.warp[w];
-    if (warp->ready == 0 || w == avoid) continue;
-    if (random_below(++seen) == 0) found = warp;
+  int first = random_below(g_block.warps);
+  for (int i = 0; i < g_block.warps; i++) {
+    int w = first + i < g_block.warps ? first + i : first + i - g_block.warps;
+    if (g_block.warp[w].ready != 0 && w != avoid) return &g_block.warp[w];
   }
-  if (found == nullptr && avoid >= 0 && g_block.warp[avoid].ready != 0)
-    found = &g_block.warp[avoid];
-  return found;
+  return avoid >= 0 && g_block.warp[avoid].ready != 0 ? &g_block.warp[avoid] : nullptr;
 }
 
 }  // namespace
@@ -59,7 +48,7 @@ Warp *any_warp(int avoid) {
 void seed_schedule(uint64_t seed) {
   g_elected = int(seed * 11 % kLanes);
   g_in_order = seed == 0;
-  g_state = seed * 0xD1342543DE82EF95ull + 1;
+  g_random_state = seed * 0xD1342543DE82EF95ull + 0x9E3779B97F4A7C15ull;
   g_policy = Policy(seed % kPolicies);
   g_delayed = 0;
 }
@@ -69,17 +58,15 @@ int64_t order_of_block(int64_t i, int64_t count) {
   if (g_in_order || count < 2) return i;
   if (g_policy == Policy::reverse) return count - 1 - i;
   if (i == 0) {
-    g_block_step = int64_t(next_random() % uint64_t(count)) | 1;
+    g_block_step = int64_t(uint64_t(random_below(INT32_MAX)) % uint64_t(count)) | 1;
     while (std::gcd(g_block_step, count) != 1) g_block_step += 2;
-    g_block_first = int64_t(next_random() % uint64_t(count));
+    g_block_first = int64_t(uint64_t(random_below(INT32_MAX)) % uint64_t(count));
   }
   return int64_t((uint64_t(i) * uint64_t(g_block_step) + uint64_t(g_block_first)) %
                  uint64_t(count));
 }
 
 int elected_lane() { return g_elected; }
-
-int random_below(int n) { return int((next_random() >> 32) * uint64_t(n) >> 32); }
 
 Thread *pick_other(Thread *from) {
   switch (g_policy) {

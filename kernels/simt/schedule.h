@@ -12,7 +12,14 @@ void seed_schedule(uint64_t seed);
 int64_t order_of_block(int64_t i, int64_t count);
 
 // From the schedule's own generator: 0 <= result < n.
-int random_below(int n);
+extern uint64_t g_random_state;
+inline int random_below(int n) {
+  // Marsaglia's xorshift with a multiplication of the output (Vigna 2016).
+  g_random_state ^= g_random_state >> 12;
+  g_random_state ^= g_random_state << 25;
+  g_random_state ^= g_random_state >> 27;
+  return int((g_random_state * 0x2545F4914F6CDD1Dull >> 32) * uint64_t(n) >> 32);
+}
 
 // The lane that elect_one() chooses: hardware does not say which.
 int elected_lane();

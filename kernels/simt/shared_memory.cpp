@@ -208,13 +208,15 @@ void tile_written(uint32_t offset, int bytes) {
   std::memset(g_shared_state + offset, kWritten, size_t(bytes));
 }
 
-void check_product_read(uint32_t offset, const Racer &me, Site site) {
+void check_product_read(uint32_t offset, const Racer &me, Site site, uint64_t &checked) {
   if (!within<16>(offset) || !all_states<16>(g_shared_state + offset, 0xFF, kWritten))
     bad_access(offset, 16, "wgmma reading", site);
   for_cells(offset, [&](const Cell &cell) {
+    if (cell.write == checked) return;
     if (!ordered<Space::shared>(cell.write, me))
       report_race(Space::shared, offset, cell.write, true, me.stamp, false);
     check_fence(cell, offset, me, site, "wgmma");
+    checked = cell.write;
   });
   mark_hardware(offset);
   g_product_reads[offset / 16][machine.thread->index / kLanes] = me.stamp;

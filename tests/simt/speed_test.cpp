@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <ctime>
 
+#include "device/hopper.h"
 #include "harness.h"
 
 namespace simt_test {
@@ -66,9 +67,37 @@ void asynchronous(const float *x, int n) {
   }
 }
 
+void products(int n) {
+  for (int i = thread_index(); i < 128 * 8; i += 128)
+    shared<float>(0).set_vec(4 * i, Vec<float, 4>{});
+  proxy_fence();
+  block_sync();
+  float d[64] = {};
+  uint32_t a[4] = {};
+  for (int i = 0; i < n; i++) {
+    wgmma_fence();
+    for (int step = 0; step < 4; step++) wgmma<128>(d, a, matrix(shared<bf16>(0), step));
+    wgmma_commit();
+    wgmma_wait<0>();
+  }
+}
+void tiles(const TensorMap &map, int n) {
+  auto b = shared<uint64_t>(16384);
+  if (thread_index() == 0) {
+    barrier_init(b, 1);
+    proxy_fence();
+    for (int i = 0; i < n; i++) {
+      barrier_arrive_expect(b, 16384);
+      tile_load(shared<float>(0), map, 0, 0, b);
+      barrier_wait(b, i % 2);
+    }
+  }
+}
+
 void check_speed() {
   const simt::Settings before = simt::settings();
   Array<float> x(std::vector<float>(size_t{1} << 20, 1.0f));
+  const TensorMap map = make_tensor_map({x.get(), 4, 128, 32, 128, 128, 32, true});
   auto *vectors = reinterpret_cast<Vec<float, 4> *>(x.get());
   for (const char *mode : {"checks on", "checks off", "counters on"}) {
     simt::settings().checks = mode != std::string("checks off");
@@ -93,6 +122,8 @@ void check_speed() {
     line("load_matrix<4>, per warp", nanoseconds(256, 4096, [] { rows(500); }, 1, 8 * 500));
     line("copy_async 16 with wait",
          nanoseconds(256, 16384, [&] { asynchronous(x, 500); }, 1, 256 * 500));
+    line("wgmma<128>, per warpgroup", nanoseconds(128, 16384, [] { products(50); }, 1, 200));
+    line("tile of 16 KB", nanoseconds(32, 16392, [&] { tiles(map, 50); }, 1, 50));
   }
   simt::settings() = before;
 }
