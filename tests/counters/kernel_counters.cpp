@@ -130,9 +130,8 @@ void run(cria_queue *simt, cria_queue *cpu) {
   for (const Operation &operation : kProducts) count(simt, operation, conflicts);
   for (const Operation &operation : kStreams) count(simt, operation, conflicts);
   std::printf(
-      "\n# Where are bank conflicts?\n\nLook-ups whose address is data (tables of code values and "
-      "of the dynamic maps) cannot avoid them. The copies of codes\nin nf4_backward.cu could: "
-      "their lanes write to the same banks.\n\n"
+      "\n# Where are bank conflicts?\n\nAll of them at look-ups whose address is data: tables of "
+      "code values and of the dynamic maps.\n\n"
       "| kernel | place | extra passes |\n|---|---|---|\n%s",
       conflicts.c_str());
   std::printf(
