@@ -55,7 +55,8 @@ Cells new_cells() {
   return {part(kLargest / 16 + 1), part(kLargest / 4 + 4), part(kLargest + 16)};
 }
 Cells g_cells;
-// Lines that tiles were copied to or that products read. Their stamps lie in the future and would look new in the next block.
+// Lines that tiles were copied to or that products read: their stamps lie in the future and would look new to the next
+// block.
 uint64_t g_hardware_lines[(kLargest / 16 + 63) / 64];
 // The last read of each line by the products of each warp.
 Stamp (*g_product_reads)[kMaxWarps];
