@@ -38,7 +38,8 @@ struct Call {
   const T *keys, *values;  // [kv_heads][rows][width]
   int64_t head_elements;
   int width, d;
-  int64_t length, t;
+  KvLength length;
+  int64_t t;
   int heads, group;  // heads of q, and how many share a key/value head
   float scale;       // of scores as exponents of 2
   int64_t chunk_keys, chunks, tiles;
@@ -67,7 +68,8 @@ void kv_attention_kernel(Call<T> a) {
   const auto row = [&](int i) {
     return (first + i) / a.group * a.heads + kv_head * a.group + (first + i) % a.group;
   };
-  const auto seen = [&](int i) { return a.length - a.t + (first + i) / a.group + 1; };
+  const int64_t length = a.length();
+  const auto seen = [&](int i) { return length - a.t + (first + i) / a.group + 1; };
 
   const auto queries = shared<float>(0);
   const int column = thread_index();
@@ -195,8 +197,10 @@ void attend(GpuQueue &queue, const cria_kv &cache, int64_t t, int64_t heads, flo
             const float *q, float *out) {
   const int64_t group = heads / cache.kv_heads, tiles = divide_up(t * group, ROWS);
   const bool few = cache.kv_heads * tiles < kEnoughBlocks;
-  const int64_t chunk_keys = few ? kChunkKeys : cache.length;
-  const int64_t chunks = divide_up(cache.length, chunk_keys), parts = t * heads * chunks;
+  // A graph may find the cache full.
+  const int64_t most = queue.recording ? cache.capacity : cache.length;
+  const int64_t chunk_keys = few ? kChunkKeys : most;
+  const int64_t chunks = divide_up(most, chunk_keys), parts = t * heads * chunks;
   const Scratch scratch(queue, chunks > 1 ? parts * (cache.d + 2) * 4 : 0);
   float *scalars = scratch.as<float>(), *outputs = chunks > 1 ? scalars + parts * 2 : nullptr;
 
@@ -205,7 +209,7 @@ void attend(GpuQueue &queue, const cria_kv &cache, int64_t t, int64_t heads, flo
                cache.head_elements(),
                int(cache.width()),
                int(cache.d),
-               cache.length,
+               length_in(queue, cache),
                t,
                int(heads),
                int(group),

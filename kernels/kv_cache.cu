@@ -39,11 +39,11 @@ CRIA_GPU void write_columns(T *to, Vec<float, 4> x) {
 template <class T, bool VECTORS>
 CRIA_KERNEL(kThreads, 4)
 void kv_append_kernel(int64_t rows, int kv_heads, int d, int width, int64_t head_elements,
-                      int64_t length, const float *k, const float *v, T *keys, T *values) {
+                      KvLength length, const float *k, const float *v, T *keys, T *values) {
   const int64_t row = int64_t(block_x()) * kRows + warp_index();
   const int column = lane_index() * 4;
   if (row >= rows || column >= width) return;
-  const int64_t to = row % kv_heads * head_elements + (length + row / kv_heads) * width + column;
+  const int64_t to = row % kv_heads * head_elements + (length() + row / kv_heads) * width + column;
   write_columns(keys + to, read_columns<VECTORS>(k + row * d, column, d));
   write_columns(values + to, read_columns<VECTORS>(v + row * d, column, d));
 }
@@ -54,7 +54,7 @@ void append(GpuQueue &queue, const cria_kv &cache, int64_t t, const float *k, co
       vectors_of_4(cache.d, {k, v}) ? &kv_append_kernel<T, true> : &kv_append_kernel<T, false>;
   const int64_t rows = t * cache.kv_heads;
   launch(queue, "kv_append", kernel, {divide_up(rows, kRows)}, kThreads, 0, rows, cache.kv_heads,
-         cache.d, cache.width(), cache.head_elements(), cache.length, k, v, cache.keys,
+         cache.d, cache.width(), cache.head_elements(), length_in(queue, cache), k, v, cache.keys,
          cache.values);
 }
 

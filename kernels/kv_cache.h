@@ -1,7 +1,7 @@
 // kv_cache.h: the cache of keys and values of one sequence in one layer, as the GPU devices keep it.
 #pragma once
 
-#include "device/types.h"
+#include "device/device.h"
 #include "host/gpu_device.h"
 
 // Per key/value head, rows of d elements one after the other, padded with zeros to whole vectors of 16 bytes.
@@ -18,3 +18,17 @@ struct cria_kv {
   int64_t head_elements() const { return head_rows() * width(); }
   int64_t bytes() const { return kv_heads * head_elements() * element_bytes(); }  // of the keys
 };
+
+namespace cria::gpu {
+
+// The rows of a cache as a kernel sees them: a number of the host or, in a graph, what the cache holds when it runs and what
+// the graph has appended before.
+struct KvLength {
+  const int64_t *at_launch;  // null outside of graphs
+  int64_t rows;
+  CRIA_GPU int64_t operator()() const { return at_launch ? load(at_launch) + rows : rows; }
+};
+
+KvLength length_in(GpuQueue &queue, const cria_kv &cache);
+
+}  // namespace cria::gpu

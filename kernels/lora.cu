@@ -7,6 +7,7 @@
 
 #include "device/device.h"
 #include "host/launch.h"
+#include "pack.h"
 #include "split.h"
 
 namespace cria::gpu {
@@ -75,15 +76,16 @@ constexpr int kRowTiles = 2;                        // of 16 rows, of a warp
 constexpr int kRows = kRowGroups * kRowTiles * 16;  // of a block
 constexpr int kDealers = kWarps / kRowGroups;
 
-// out [M,R] = factor * q v^T, or a part of it at out + z * M * R. TILES of 8 ranks.
+// out [M,R] = factor * q v^T, or a part of it at out + z * M * R. TILES of 8 ranks. packed, if given: q as by pack_rows.
 template <int TILES>
 CRIA_KERNEL(kThreads, 1)
-void project_kernel(Long q, Narrow v, float factor, float *out) {
+void project_kernel(Long q, Narrow v, float factor, float *out, bf16 *packed) {
   const int lane = lane_index(), g = lane / 4, t = lane % 4;
   const int group = warp_index() % kRowGroups, dealer = warp_index() / kRowGroups;
   const int64_t row0 = int64_t(block_x()) * kRows + group * kRowTiles * 16;
   const int64_t rank0 = int64_t(block_y()) * TILES * 8;
-  const Share share(divide_up(q.columns, kDepth), grid_z());
+  const int64_t pitch = packed_pitch(q.columns);
+  const Share share(divide_up(packed ? pitch : q.columns, kDepth), grid_z());
   float sums[kRowTiles][TILES][4] = {};
   for (int64_t step = share.begin + dealer; step < share.end; step += kDealers) {
     const int64_t column = step * kDepth + t * 4;
@@ -103,6 +105,14 @@ void project_kernel(Long q, Narrow v, float factor, float *out) {
       const Split<4> a = split_rows(rows[i][0], rows[i][1]);
 #pragma unroll
       for (int j = 0; j < TILES; ++j) mma_split(sums[i][j], a, b[j]);
+      if (!packed || block_y() > 0) continue;
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int64_t row = row0 + i * 16 + half * 8 + g;
+        if (row >= q.rows) continue;
+        auto *to = reinterpret_cast<uint32_t *>(packed + row * pitch + column);
+        store_vec(to, Vec<uint32_t, 2>{{a.part[0][half], a.part[0][2 + half]}});
+      }
     }
   }
 
@@ -243,14 +253,15 @@ void in_parts(GpuQueue &queue, int64_t n, int64_t splits, bool add, float *out, 
 }
 
 // out [M,R] = factor * q v^T
-void project(GpuQueue &queue, const Long &q, const Narrow &v, float factor, float *out) {
+void project(GpuQueue &queue, const Long &q, const Narrow &v, float factor, float *out,
+             bf16 *packed) {
   const int tiles = v.ranks <= 16 ? 2 : 4;
   const auto kernel = tiles == 2 ? &project_kernel<2> : &project_kernel<4>;
   Grid grid{divide_up(q.rows, kRows), divide_up(v.ranks, tiles * 8)};
   grid.z = splits_for(grid.x * grid.y, divide_up(q.columns, kDepth), kDealers);
   const auto run = [&](float *to) {
     launch(queue, "lora_project", kernel, grid, kThreads, kDealers * kRows * tiles * 8 * 4, q, v,
-           factor, to);
+           factor, to, packed);
   };
   if (grid.z == 1) {
     run(out);
@@ -285,11 +296,13 @@ Long long_of(const float *data, int64_t rows, int64_t columns, Dropout dropout) 
 }  // namespace
 
 void lora_t(GpuQueue &queue, int64_t m, int64_t k, const Adapter &lora, const float *x, float *t) {
-  project(queue, long_of(x, m, k, lora.dropout), by_rank(lora.a, lora.rank, k), 1, t);
+  project(queue, long_of(x, m, k, lora.dropout), by_rank(lora.a, lora.rank, k), 1, t, nullptr);
 }
 
-void lora_u(GpuQueue &queue, int64_t m, int64_t n, const Adapter &lora, const float *dy, float *u) {
-  project(queue, long_of(dy, m, n, Dropout(0, 0)), by_element(lora.b, lora.rank, n), lora.scale, u);
+void lora_u(GpuQueue &queue, int64_t m, int64_t n, const Adapter &lora, const float *dy, float *u,
+            bf16 *packed) {
+  project(queue, long_of(dy, m, n, Dropout(0, 0)), by_element(lora.b, lora.rank, n), lora.scale, u,
+          packed);
 }
 
 void lora_da(GpuQueue &queue, int64_t m, int64_t k, const Adapter &lora, const float *u,

@@ -18,8 +18,9 @@ struct Adapter {
 
 // t [M,R] = drop(x) A^T, x [M,K]
 void lora_t(GpuQueue &queue, int64_t m, int64_t k, const Adapter &lora, const float *x, float *t);
-// u [M,R] = scale * dy B, dy [M,N]
-void lora_u(GpuQueue &queue, int64_t m, int64_t n, const Adapter &lora, const float *dy, float *u);
+// u [M,R] = scale * dy B, dy [M,N]. packed, if given, receives what pack_rows makes of dy, which is then read once for both.
+void lora_u(GpuQueue &queue, int64_t m, int64_t n, const Adapter &lora, const float *dy, float *u,
+            bf16 *packed = nullptr);
 // da [R,K] += u^T drop(x)
 void lora_da(GpuQueue &queue, int64_t m, int64_t k, const Adapter &lora, const float *u,
              const float *x, float *da);

@@ -31,7 +31,7 @@ constexpr uint32_t kCodes = kWeights + 2 * kWeightBytes;
 constexpr uint32_t kTables = kCodes + kStages * kCodeBytes;
 constexpr uint32_t kMap = kTables + 2 * kTableBytes;
 constexpr int kShared = kMap + kMapBytes;
-static_assert(kDepth * kRuns == kTableRuns && kTableRuns == kThreads);
+static_assert(kDepth * kRuns == kTableRuns && kTableRuns == kThreads && kDepth * 2 == kThreads);
 
 struct Backward {
   Nf4 w;
@@ -151,15 +151,14 @@ void backward_kernel(Backward p) {
         }
         if (REGULAR && step < stages) {
 #pragma unroll
-          for (int i = 0; i < kCodeBytes / 16 / kThreads; ++i) {
-            // A row's runs follow each other in memory, and are apart in the tile.
-            const int chunk = thread_index() + i * kThreads;
-            const int row = chunk / (2 * kRuns), run = chunk / 2 % kRuns;
+          for (int run = 0; run < kRuns; ++run) {
+            // A row's run by two neighbours.
+            const int row = thread_index() / 2, part = thread_index() % 2 * 16;
             const int64_t n = int64_t(step) * kDepth + row, from = column0 / kRun + run;
             const bool exists = n < p.w.n && from < p.w.k / kRun;
-            const int64_t at = exists ? n * p.w.k / 2 + from * kRunBytes + chunk % 2 * 16 : 0;
+            const int64_t at = exists ? n * p.w.k / 2 + from * kRunBytes + part : 0;
             copy_async<16>(shared<uint8_t>(kCodes + stage * kCodeBytes +
-                                           (run * kDepth + row) * kRunBytes + chunk % 2 * 16),
+                                           (run * kDepth + row) * kRunBytes + part),
                            p.w.codes + at, exists ? 16 : 0);
           }
         }

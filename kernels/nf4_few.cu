@@ -18,8 +18,6 @@ constexpr int kRows = 16;        // of x
 constexpr int kColumnTiles = 2;  // of 8 rows of W
 constexpr int kSums = kRows * kColumnTiles * 8;
 static_assert(kSums == kThreads);
-constexpr uint32_t kMap = kWarps * kSums * 4;
-constexpr int kShared = kMap + kMapBytes;
 
 struct Few {
   Nf4 w;
@@ -49,16 +47,35 @@ CRIA_GPU Codes load_codes(const Nf4 &w, int64_t row, int64_t run) {
   return c;
 }
 
-// Pairs of the 16 elements of x from `column` on.
-CRIA_GPU void load_input(const Few &p, int64_t row, int64_t column, uint32_t (&pairs)[8]) {
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const int64_t k = column + i * 4;
-    Four v{};
-    if (row < p.m) v = load_four(p.x + row * p.w.k + k, p.w.k - k, p.vectors);
-    pairs[2 * i] = pack_bf16(v[0], v[1]);
-    pairs[2 * i + 1] = pack_bf16(v[2], v[3]);
+// A run of the rows of x as pairs of bf16 in shared memory: loaded by lanes side by side, read by the lanes that own them.
+// The pitch keeps readers of two rows in different banks.
+constexpr int kInputPitch = kRun / 2 + 4;
+constexpr int kInputWords = kRows * kInputPitch;
+
+CRIA_GPU void put_input(const Few &p, Shared<uint32_t> to, int64_t row0, int rows, int64_t column) {
+  constexpr int kFours = kRun / 4;
+  for (int i = lane_index(); i < rows * kFours; i += kWarp) {
+    const int row = i / kFours, place = i % kFours;
+    const int64_t k = column + place * 4;
+    const Four v = load_four(p.x + (row0 + row) * p.w.k + k, p.w.k - k, p.vectors);
+    to.set_vec(row * kInputPitch + place * 2,
+               Vec<uint32_t, 2>{{pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3])}});
   }
+}
+
+// The 16 elements of a row that this lane owns.
+struct Input {
+  Vec<uint32_t, 4> pair[2];
+};
+
+CRIA_GPU Input get_input(Shared<uint32_t> from, int row, int rows) {
+  Input input{};
+  if (row >= rows) return input;
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    input.pair[i] = from.vec<4>(row * kInputPitch + lane_index() % 4 * 8 + i * 4);
+  }
+  return input;
 }
 
 // The 8 weights of four bytes of codes as pairs of bf16. All lanes take part.
@@ -85,6 +102,11 @@ CRIA_GPU void gather(const Nf4 &w, int64_t row, int64_t column, uint32_t (&pairs
   }
 }
 
+// Shared memory: partial sums, two runs of x for each warp, the map of scale codes.
+constexpr uint32_t kInputs = kWarps * kSums * 4;
+constexpr uint32_t kMap = kInputs + kWarps * 2 * kInputWords * 4;
+constexpr int kShared = kMap + kMapBytes;
+
 template <bool REGULAR>
 CRIA_KERNEL(kThreads, 2)
 void few_kernel(Few p) {
@@ -96,7 +118,8 @@ void few_kernel(Few p) {
     block_sync();
   }
   const float values = load(p.w.maps + lane % 16);
-  const bool lower = row0 + 8 < p.m;
+  const int rows = int(minimum(p.m - row0, int64_t{kRows}));
+  const Shared<uint32_t> inputs = shared<uint32_t>(kInputs + warp_index() * 2 * kInputWords * 4);
   float sums[kColumnTiles][4] = {};
   const int runs = int(divide_up(p.w.k, kRun));
   Codes codes{}, next{};
@@ -104,13 +127,15 @@ void few_kernel(Few p) {
     codes = load_codes(p.w, column0 + g, warp_index());
     next = load_codes(p.w, column0 + g, warp_index() + kWarps);
   }
-  for (int run = warp_index(); run < runs; run += kWarps) {
-    const int64_t column = int64_t(run) * kRun + t * 16;
+  int turn = 0;
+  for (int run = warp_index(); run < runs; run += kWarps, turn ^= 1) {
     Codes after{};
     if constexpr (REGULAR) after = load_codes(p.w, column0 + g, run + 2 * kWarps);
-    uint32_t upper_x[8], lower_x[8] = {};
-    load_input(p, row0 + g, column, upper_x);
-    if (lower) load_input(p, row0 + 8 + g, column, lower_x);
+    // The run before the last has been read when all lanes have written this one.
+    const Shared<uint32_t> input = inputs + turn * kInputWords;
+    put_input(p, input, row0, rows, int64_t(run) * kRun);
+    warp_sync();
+    const Input upper = get_input(input, g, rows), lower = get_input(input, g + 8, rows);
 #pragma unroll
     for (int j = 0; j < kColumnTiles; ++j) {
       const float scale = REGULAR ? scale_of(p.w, codes.scale[j],
@@ -122,12 +147,12 @@ void few_kernel(Few p) {
         if constexpr (REGULAR) {
           decode(values, scale, codes.code[j][half], pairs);
         } else {
-          gather(p.w, column0 + j * 8 + g, column + half * 8, pairs);
+          gather(p.w, column0 + j * 8 + g, int64_t(run) * kRun + t * 16 + half * 8, pairs);
         }
 #pragma unroll
         for (int s = 0; s < 2; ++s) {
-          const int at = half * 4 + s * 2;
-          const uint32_t a[4] = {upper_x[at], lower_x[at], upper_x[at + 1], lower_x[at + 1]};
+          const uint32_t a[4] = {upper.pair[half][s * 2], lower.pair[half][s * 2],
+                                 upper.pair[half][s * 2 + 1], lower.pair[half][s * 2 + 1]};
           const uint32_t b[2] = {pairs[s * 2], pairs[s * 2 + 1]};
           mma_16x8x16(sums[j], a, b);
         }

@@ -1,9 +1,9 @@
 // nf4_forward.cu: y = x W^T + LoRA for many rows, W in NF4, on tensor cores.
 //
 // A block makes 128 x 128 of y, 64 steps of k (one run of each row of W) at a time. x and the codes arrive in shared memory by
-// asynchronous copies, three stages in turn. A warp holds all 128 rows of x against 32 rows of W, so that each weight is
-// decoded once in a block, into the registers that the mma takes it from; decoded weights never touch memory. The tables of
-// a stage (nf4_decode.h) are made one stage ahead, a run by each thread.
+// asynchronous copies, two stages in turn: with 49 KB two blocks fit the smaller GPUs, too. A warp holds all 128 rows of x
+// against 32 rows of W, so that each weight is decoded once in a block, into the registers that the mma takes it from;
+// decoded weights never touch memory. The tables of a stage (nf4_decode.h) are made one stage ahead, a run by each thread.
 #include "device/device.h"
 #include "host/launch.h"
 #include "nf4_linear.h"
@@ -18,7 +18,7 @@ constexpr int kThreads = 128;
 constexpr int kTile = 128;  // rows and columns of y
 constexpr int kWarpColumns = 32;
 constexpr int kRowTiles = kTile / 16, kColumnTiles = kWarpColumns / 8;
-constexpr int kStages = 3;
+constexpr int kStages = 2;
 
 using InputTile = Tile<bf16, kTile, kRun, true>;
 constexpr int kInputBytes = InputTile::kElements * 2, kCodeBytes = kTile * kRunBytes;

@@ -49,13 +49,16 @@ cria_status nf4_linear_bwd(cria_queue *queue, const cria_nf4 *matrix, int64_t m,
   GpuQueue &q = queue_of(queue);
   const Nf4 &w = matrix->view;
   const Adapter lora{rank, a, b, scale, {dropout, key}};
-  const Scratch scratch(q, m * rank * 4);
+  const Scratch scratch(q, m * rank * 4), operand(q, dx ? packed_bytes(m, w.n) : 0);
   float *u = scratch.as<float>();
-  if (rank > 0 && (dx || da)) lora_u(q, m, w.n, lora, dy, u);
+  bf16 *packed = dx ? operand.as<bf16>() : nullptr;
+  if (rank > 0 && (dx || da)) {
+    lora_u(q, m, w.n, lora, dy, u, packed);
+  } else if (dx) {
+    pack_rows(q, m, w.n, dy, packed);
+  }
   if (dx) {
-    const Scratch packed(q, packed_bytes(m, w.n));
-    pack_rows(q, m, w.n, dy, packed.as<bf16>());
-    nf4_backward(q, w, m, packed.as<bf16>(), {rank, u, a, 1, vectors_of_4(rank, {u})}, lora.dropout,
+    nf4_backward(q, w, m, packed, {rank, u, a, 1, vectors_of_4(rank, {u})}, lora.dropout,
                  accumulate_dx != 0, dx);
   }
   if (rank > 0 && da) lora_da(q, m, w.k, lora, u, x, da);

@@ -41,6 +41,7 @@ std::unique_ptr<cria_graph> end_recording(GpuQueue &queue) {
   std::unique_ptr<cria_graph> graph;  // outlives the lock, which freeing it takes
   std::lock_guard lock(queue.gpu().cache_mutex);
   graph = std::move(queue.recording);
+  if (graph->kv) graph->kv->end_recording();
   graph->executable = queue.gpu().runtime->end_capture(queue.stream);
   return graph;
 }
@@ -82,7 +83,9 @@ cria_status graph_launch(cria_queue *queue, const cria_graph *graph) {
     fail(CRIA_INVALID_ARGUMENT, "graph_launch: the graph was recorded from another queue");
   }
   gpu.refuse_recording("graph_launch");
+  if (graph->kv) graph->kv->before_launch(gpu);
   gpu.gpu().runtime->launch_graph(gpu.stream, graph->executable);
+  if (graph->kv) graph->kv->after_launch();
   return CRIA_OK;
 }
 

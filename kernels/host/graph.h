@@ -7,6 +7,19 @@
 
 #include "host/gpu_device.h"
 
+namespace cria::gpu {
+
+// What operations that keep numbers on the host do around a graph that records them.
+class GraphPart {
+ public:
+  virtual ~GraphPart() = default;
+  virtual void end_recording() = 0;
+  virtual void before_launch(GpuQueue &queue) = 0;  // throws where the graph may not run
+  virtual void after_launch() = 0;
+};
+
+}  // namespace cria::gpu
+
 // Every handle of a device begins with a pointer to it.
 struct cria_graph {
   explicit cria_graph(cria::gpu::GpuQueue &recorded);
@@ -16,7 +29,8 @@ struct cria_graph {
 
   cria_device *const device;
   cria::gpu::GpuQueue &queue;
-  cria::gpu::Graph executable = nullptr;  // null while recording
+  cria::gpu::Graph executable = nullptr;     // null while recording
+  std::unique_ptr<cria::gpu::GraphPart> kv;  // null without key/value caches
 
   // Scratch of the recorded operations. Each run of the graph uses the same memory again, so it stays with the graph;
   // operations of one graph share it as they share scratch of the queue.

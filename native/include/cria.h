@@ -138,16 +138,17 @@ CRIA_API cria_status cria_copy(cria_queue *queue, int64_t bytes, const void *fro
  * running it.
  *
  * Between begin and end, what the queue is given is recorded instead of run, with its arguments: sizes, scalars and
- * addresses are those of the recording, and what the addresses hold is read anew at each run. Tensors and matrices that
- * the recorded work uses must stay alive until the graph is freed. Operations that wait or pass values between host and
- * device while they run (upload, download, results in host memory, arrays in host memory) fail with CRIA_UNSUPPORTED
- * while recording; a call that failed is not part of the graph.
+ * addresses are those of the recording, and what the addresses hold is read anew at each run. A key/value cache is appended
+ * to, and attended over, at the length that it has at each run. Tensors, matrices and caches that the recorded work uses must
+ * stay alive until the graph is freed. Operations that wait or pass values between host and device while they run (upload,
+ * download, results in host memory, arrays in host memory) fail with CRIA_UNSUPPORTED while recording, which goes on after a
+ * call that failed.
  */
 
 /* Waits for the queue, then records. Errors: CRIA_UNSUPPORTED on "cpu", which runs everything at once. */
 CRIA_API cria_status cria_graph_begin(cria_queue *queue);
 CRIA_API cria_status cria_graph_end(cria_queue *queue, cria_graph **graph);
-/* Runs the recorded work, in order with the other work of the queue that it was recorded from. */
+/* Runs the recorded work, in order with the other work of the queue that it was recorded from. Errors: a cache is full. */
 CRIA_API cria_status cria_graph_launch(cria_queue *queue, const cria_graph *graph);
 /* Waits for the queue. NULL is legal. All graphs of a queue are freed before it is destroyed. */
 CRIA_API cria_status cria_graph_free(cria_graph *graph);

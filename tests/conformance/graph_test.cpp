@@ -126,6 +126,101 @@ const Register replay{
     },
     RunOn::gpu};
 
+// Decoding with key/value caches of two layers, one of which is a row ahead: by a graph and call by call.
+void decode_case(Context &c, cria_dtype dtype) {
+  constexpr int64_t capacity = 520, heads = 4, kv_heads = 2, d = 20, width = kv_heads * d;
+  constexpr float scale = 0.2f;
+  struct Layers {
+    Context &context;
+    cria_kv *caches[2] = {};
+    Array<float> q, k, v, first, second;
+    explicit Layers(Context &to)
+        : context(to),
+          q(to, heads * d),
+          k(to, width),
+          v(to, width),
+          first(to, heads * d),
+          second(to, heads * d) {}
+    ~Layers() {
+      for (cria_kv *cache : caches) cria_kv_free(cache);
+    }
+    void token() {
+      for (int i = 0; i < 2; i++) {
+        context.ok(cria_kv_append(context.queue, caches[i], 1, k, v), "kv_append");
+        context.ok(
+            cria_kv_attention(context.queue, caches[i], 1, heads, scale, q, i ? second : first),
+            "kv_attention");
+      }
+    }
+    int64_t length(int i) {
+      int64_t value = 0;
+      context.ok(cria_kv_length(caches[i], &value), "kv_length");
+      return value;
+    }
+  };
+  Layers direct(c), recorded(c);
+  Random random(9);
+  const auto random_rows = [&](int64_t rows) {
+    return std::make_unique<Array<float>>(c, random.normals(rows * width));
+  };
+  for (Layers *layers : {&direct, &recorded}) {
+    for (int i = 0; i < 2; i++)
+      c.ok(cria_kv_create(c.device, capacity, kv_heads, d, dtype, &layers->caches[i]), "kv_create");
+    c.ok(cria_kv_append(c.queue, layers->caches[1], 1, *random_rows(1), *random_rows(1)),
+         "kv_append");
+    random = Random(9);
+  }
+  cria_graph *graph = nullptr;
+  c.ok(cria_graph_begin(c.queue), "graph_begin");
+  recorded.token();
+  c.ok(cria_graph_end(c.queue, &graph), "graph_end");
+  c.checks++;
+  if (recorded.length(0) != 0 || recorded.length(1) != 1) c.fail("recording appended rows");
+
+  const auto run = [&](const char *what) {
+    const std::vector<float> q = random.normals(heads * d), k = random.normals(width),
+                             v = random.normals(width);
+    for (Layers *layers : {&direct, &recorded}) {
+      c.ok(cria_upload(c.queue, heads * d * 4, q.data(), layers->q), "upload");
+      c.ok(cria_upload(c.queue, width * 4, k.data(), layers->k), "upload");
+      c.ok(cria_upload(c.queue, width * 4, v.data(), layers->v), "upload");
+    }
+    direct.token();
+    c.ok(cria_graph_launch(c.queue, graph), "graph_launch");
+    c.same(what, recorded.first.values(), direct.first.values());
+    c.same(what, recorded.second.values(), direct.second.values());
+    c.checks++;
+    for (int i = 0; i < 2; i++)
+      if (recorded.length(i) != direct.length(i)) c.fail("%s: the lengths differ", what);
+  };
+  // Work outside of the graph, as for a prompt, moves the length too.
+  const auto prompt = [&](int64_t rows) {
+    const auto k = random_rows(rows), v = random_rows(rows);
+    for (Layers *layers : {&direct, &recorded})
+      for (cria_kv *cache : layers->caches)
+        c.ok(cria_kv_append(c.queue, cache, rows, *k, *v), "kv_append");
+  };
+  for (int i = 0; i < 3; i++) run("the first tokens");
+  prompt(250);
+  for (int i = 0; i < 6; i++) run("past one chunk of keys");
+  for (Layers *layers : {&direct, &recorded})
+    for (cria_kv *cache : layers->caches) c.ok(cria_kv_truncate(cache, 7), "kv_truncate");
+  run("after truncation");
+  prompt(capacity - 9);
+  run("to the end");
+  c.refused(cria_graph_launch(c.queue, graph), CRIA_INVALID_ARGUMENT, {"full", "520"});
+  c.checks++;
+  if (recorded.length(0) != capacity) c.fail("a refused run changed the length");
+  c.ok(cria_graph_free(graph), "graph_free");
+}
+
+const Register decode{"a graph decodes",
+                      [](Context &c) {
+                        decode_case(c, CRIA_F32);
+                        decode_case(c, CRIA_BF16);
+                      },
+                      RunOn::gpu};
+
 const Register faults{"a graph reports what it finds in its data",
                       [](Context &c) {
                         Work work(c);

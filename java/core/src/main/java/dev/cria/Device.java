@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A place with memory that computes: "cpu", and "cuda:0" where that library is installed. A device
@@ -21,7 +22,11 @@ public final class Device implements AutoCloseable {
   private final int threads;
   private final List<MemorySegment> allQueues = new ArrayList<>();
   private ThreadLocal<MemorySegment> queues = ThreadLocal.withInitial(this::createQueue);
+  private volatile @Nullable Recording recording;
   private volatile boolean closed;
+
+  /** Memory that the thread freed while it recorded a graph, which uses it at each run. */
+  record Recording(Thread thread, List<MemorySegment> freed) {}
 
   private Device(MemorySegment handle) {
     this.handle = handle;
@@ -138,6 +143,21 @@ public final class Device implements AutoCloseable {
   /** Whether addresses of this device are ordinary addresses of this process. */
   public boolean isHostMemory() {
     return name.equals("cpu");
+  }
+
+  /** Frees memory of {@code cria_alloc}, or keeps it for the graph that this thread records. */
+  void free(MemorySegment address) {
+    Recording now = recording;
+    if (now != null && now.thread == Thread.currentThread()) {
+      now.freed.add(address);
+    } else {
+      Devices.free(handle(), address);
+    }
+  }
+
+  /** Begins, or with null ends, keeping what a thread frees. */
+  void setRecording(@Nullable Recording value) {
+    recording = value;
   }
 
   @Override

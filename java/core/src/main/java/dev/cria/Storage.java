@@ -67,6 +67,6 @@ final class Storage {
     if (hostArena != null) {
       hostArena.close();
     }
-    Devices.free(device.handle(), address);
+    device.free(address);
   }
 }

@@ -299,8 +299,20 @@ public final class Llama implements AutoCloseable {
     }
     try (Scope scope = Scope.open()) {
       Tensor rows = Tensor.ofInts(device, ids, ids.length);
-      LlamaBlock.Rotary rotary = rotary(positions);
-      Tensor x = Ops.embedding(weights.embedding().value(), rows);
+      return scope.promote(
+          decode(rows, Tensor.ofInts(device, positions, positions.length), state, context));
+    }
+  }
+
+  /**
+   * The same for tokens and positions on the device, which the caller has checked: what a {@link
+   * dev.cria.Graph} can record.
+   */
+  public Tensor decode(Tensor ids, Tensor positions, KvState state, ForwardContext context) {
+    checkOpen();
+    try (Scope scope = Scope.open()) {
+      LlamaBlock.Rotary rotary = new LlamaBlock.Rotary(positions, weights.inverseFrequencies());
+      Tensor x = Ops.embedding(weights.embedding().value(), ids);
       for (int i = 0; i < config.layers(); i++) {
         LlamaBlock block = weights.block(i);
         int layer = i;

@@ -44,6 +44,8 @@ public final class Generator implements AutoCloseable {
   private final Llama model;
   private final ForwardContext context;
   private @Nullable KvState state;
+  private @Nullable TokenGraph graph;
+  private boolean recordable = true;
   private int[] cached = new int[0];
 
   /** Generates with the active adapter of the model. */
@@ -138,11 +140,28 @@ public final class Generator implements AutoCloseable {
       at += options.promptChunk();
     }
     try (Scope scope = Scope.open()) {
-      Tensor hidden = model.decode(Arrays.copyOfRange(ids, at, ids.length), kv, context);
-      Tensor logits = model.logits(hidden.rows(hidden.dim(0) - 1, 1));
+      int[] rest = Arrays.copyOfRange(ids, at, ids.length);
+      Tensor logits = rest.length == 1 ? logitsAfter(rest[0], kv) : null;
+      if (logits == null) {
+        Tensor hidden = model.decode(rest, kv, context);
+        logits = model.logits(hidden.rows(hidden.dim(0) - 1, 1));
+      }
       long key = Keys.of(options.seed(), kv.length());
       return Sampler.sample(logits, options.sampling(), key)[0];
     }
+  }
+
+  /** The logits after one more token by a graph, null where the device has none. */
+  private @Nullable Tensor logitsAfter(int token, KvState kv) {
+    if (graph != null && !graph.isOfThisThread()) {
+      graph.close();
+      graph = null;
+    }
+    if (graph == null && recordable) {
+      graph = TokenGraph.record(model, kv, context).orElse(null);
+      recordable = graph != null;
+    }
+    return graph == null ? null : graph.run(token);
   }
 
   /** Makes room for {@code capacity} tokens and keeps what is already known of the prompt. */
@@ -175,6 +194,10 @@ public final class Generator implements AutoCloseable {
   @Override
   public void close() {
     cached = new int[0];
+    if (graph != null) {
+      graph.close();
+      graph = null;
+    }
     if (state != null) {
       state.close();
       state = null;
