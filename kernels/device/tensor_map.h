@@ -10,9 +10,9 @@ struct alignas(128) TensorMap {
   uint64_t words[16];
 };
 
-// A row-major matrix and its tiles. The matrix begins at a multiple of 16 bytes, and so do its rows (pitch, in bytes); a row
-// of a tile is a multiple of 16 bytes, a tile has at most 256 rows and columns. Swizzled tiles have rows of 128 bytes: the 16
-// bytes c of row r lie at c ^ (r % 8), so that any 8 rows of a column of 16 bytes are in different banks.
+// A row-major matrix and its tiles. The matrix and each of its rows (pitch, in bytes) begin at a multiple of 16 bytes; a row
+// of a tile is a multiple of 16 bytes; a tile has at most 256 rows and columns. Swizzled tiles have rows of 128 bytes, and the
+// 16 bytes c of row r lie at c ^ (r % 8), so that 8 rows of a column of 16 bytes are in different banks.
 struct Tiling {
   const void *base;
   int element_bytes;  // 1, 2 or 4

@@ -150,10 +150,14 @@ void report(const char *format, ...) {
   std::vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
   Worker &w = worker();
-  char block[96];
-  std::snprintf(block, sizeof block, " (block %d,%d,%d)", machine.block[0], machine.block[1],
-                machine.block[2]);
-  w.failure = std::string("simt: ") + w.kernel + ": " + text + block;
+  char where[120];
+  int length = std::snprintf(where, sizeof where, " (block %d,%d,%d", machine.block[0],
+                             machine.block[1], machine.block[2]);
+  if (machine.thread != nullptr)
+    length += std::snprintf(where + length, sizeof where - size_t(length), ", thread %d",
+                            machine.thread->index);
+  std::snprintf(where + length, sizeof where - size_t(length), ")");
+  w.failure = std::string("simt: ") + w.kernel + ": " + text + where;
   if (machine.thread == nullptr) throw Stopped{};
   abandon_block();
 }

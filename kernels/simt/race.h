@@ -91,8 +91,8 @@ template <Space SPACE, bool WRITE>
 }
 
 template <Space SPACE, bool WRITE>
-inline void visit_word(const Cells &cells, size_t word, bool whole, const Racer &me, uint64_t at,
-                       int first, int bytes) {
+[[gnu::noinline]] void visit_word(const Cells &cells, size_t word, bool whole, const Racer &me,
+                                  uint64_t at, int first, int bytes) {
   Cell &cell = cells.words[word];
   if (whole && cell.write != kSplit) {
     visit<SPACE, WRITE>(cell, me, at);
@@ -119,6 +119,15 @@ inline void watch_races(const Cells &cells, size_t at, uint64_t base, const Race
   if (line.write != kSplit) {
     for (size_t i = 0; i < 4; i++) cells.words[at / 16 * 4 + i] = line;
     line.write = kSplit;
+  }
+  if constexpr (BYTES == 4 || BYTES == 8) {
+    // The usual case inline: words that nothing has split.
+    Cell *word = &cells.words[at / 4];
+    if (word[0].write != kSplit && (BYTES == 4 || word[1].write != kSplit)) {
+      visit<SPACE, WRITE>(word[0], me, base + at);
+      if (BYTES == 8) visit<SPACE, WRITE>(word[1], me, base + at + 4);
+      return;
+    }
   }
   if (BYTES < 4) {
     visit_word<SPACE, WRITE>(cells, at / 4, false, me, base + at, int(at % 4), BYTES);

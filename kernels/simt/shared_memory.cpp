@@ -19,25 +19,22 @@ alignas(1024) uint8_t g_states[kLargest + 2 * kRedZone];
 [[noreturn, gnu::noinline, gnu::cold]] void bad_access(uint32_t offset, int bytes, const char *verb,
                                                        Site site) {
   const char *file = base_name(site.file);
-  int thread = machine.thread->index;
   if (uint64_t(offset) + uint64_t(bytes) > machine.shared_bytes)
-    report("shared memory: %s of %d bytes out of bounds at %s:%d: offset %u of %u, thread %d", verb,
-           bytes, file, site.line, offset, machine.shared_bytes, thread);
+    report("shared memory: %s of %d bytes out of bounds at %s:%d: offset %u of %u", verb, bytes,
+           file, site.line, offset, machine.shared_bytes);
   if (offset % uint32_t(bytes) != 0)
-    report("shared memory: misaligned %s of %d bytes at %s:%d: offset %u, thread %d", verb, bytes,
-           file, site.line, offset, thread);
+    report("shared memory: misaligned %s of %d bytes at %s:%d: offset %u", verb, bytes, file,
+           site.line, offset);
   for (int i = 0; i < bytes; i++)
     if (g_shared_state[offset + uint32_t(i)] == kPending)
-      report(
-          "asynchronous copy: %s of %d bytes that a copy may still write at %s:%d: offset %u, "
-          "thread %d",
-          verb, bytes, file, site.line, offset, thread);
+      report("asynchronous copy: %s of %d bytes that a copy may still write at %s:%d: offset %u",
+             verb, bytes, file, site.line, offset);
   for (int i = 0; i < bytes; i++)
     if (g_shared_state[offset + uint32_t(i)] == kObject)
-      report("shared memory: %s of %d bytes of a barrier object at %s:%d: offset %u, thread %d",
-             verb, bytes, file, site.line, offset, thread);
-  report("shared memory: %s of %d bytes that were never written at %s:%d: offset %u, thread %d",
-         verb, bytes, file, site.line, offset, thread);
+      report("shared memory: %s of %d bytes of a barrier object at %s:%d: offset %u", verb, bytes,
+             file, site.line, offset);
+  report("shared memory: %s of %d bytes that were never written at %s:%d: offset %u", verb, bytes,
+         file, site.line, offset);
 }
 
 template <int BYTES>
@@ -55,7 +52,8 @@ Cells new_cells() {
   return {part(kLargest / 16 + 1), part(kLargest / 4 + 4), part(kLargest + 16)};
 }
 Cells g_cells;
-// Lines that tiles were copied to or that products read. Their stamps lie in the future and would look new in the next block.
+// Lines that tiles were copied to or that products read: their stamps lie in the future and would look new to the next
+// block.
 uint64_t g_hardware_lines[(kLargest / 16 + 63) / 64];
 // The last read of each line by the products of each warp.
 Stamp (*g_product_reads)[kMaxWarps];
