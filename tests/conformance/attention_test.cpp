@@ -123,20 +123,14 @@ Matrix bound(const Context &context, double factor, const Matrix &size, const Ma
   return sum_of(scaled(size, factor), scaled(move, rounds(context) ? kBf16Eps : 0.0));
 }
 
-enum class Place { skewed, aligned };  // of the tensors
-
-void attention_case(Context &context, const Shape &s, float scale, Place place) {
-  const auto next = [&]() -> Context & {
-    if (place == Place::aligned) context.skew = 0;
-    return context;
-  };
+void attention_case(Context &context, const Shape &s, float scale) {
   Random random(uint64_t(s.t * 131 + s.heads * 17 + s.d));
   std::vector<float> q = random.normals(s.t * s.heads * s.d),
                      k = random.normals(s.t * s.kv_heads * s.d),
                      v = random.normals(s.t * s.kv_heads * s.d),
                      dout = random.normals(s.t * s.heads * s.d);
-  Array<float> dq(next(), q), dk(next(), k), dv(next(), v), ddout(next(), dout);
-  Array<float> out(next(), s.t * s.heads * s.d), lse(next(), s.t * s.heads);
+  Array<float> dq(context, q), dk(context, k), dv(context, v), ddout(context, dout);
+  Array<float> out(context, s.t * s.heads * s.d), lse(context, s.t * s.heads);
   int64_t count = int64_t(s.sequences.size() / 4);
   context.ok(cria_attention(context.queue, s.t, s.heads, s.kv_heads, s.d, count, s.sequences.data(),
                             scale, dq, dk, dv, out, lse),
@@ -146,8 +140,8 @@ void attention_case(Context &context, const Shape &s, float scale, Place place) 
   double f = relative(s) + sum_factor(s.t);
   context.close("out", out.values(), o.out, bound(context, f, o.size_out, o.size_out));
   context.close("lse", lse.values(), o.lse, f * 4 + 1e-6);
-  Array<float> gq(next(), s.t * s.heads * s.d), gk(next(), s.t * s.kv_heads * s.d),
-      gv(next(), s.t * s.kv_heads * s.d);
+  Array<float> gq(context, s.t * s.heads * s.d), gk(context, s.t * s.kv_heads * s.d),
+      gv(context, s.t * s.kv_heads * s.d);
   context.ok(cria_attention_bwd(context.queue, s.t, s.heads, s.kv_heads, s.d, count,
                                 s.sequences.data(), scale, dq, dk, dv, out, lse, ddout, gq, gk, gv),
              "attention_bwd");
@@ -245,23 +239,21 @@ void cache_case(Context &context, int64_t heads, int64_t kv_heads, int64_t d, cr
 struct Registration {
   Registration() {
     for (const Shape &s : kShapes)
-      Register("attention " + label(s),
-               [s](Context &c) { attention_case(c, s, usual_scale(s), Place::skewed); });
+      Register("attention " + label(s), [s](Context &c) { attention_case(c, s, usual_scale(s)); });
     for (int64_t d : {32, 64, 100, 128}) {
       Shape s{40, 4, 2, d, {0, 15, 0, 0, 15, 25, 2, 13}};
-      Register("attention of aligned tensors, " + label(s),
-               [s](Context &c) { attention_case(c, s, usual_scale(s), Place::aligned); });
+      Register("attention " + label(s) + ", aligned",
+               aligned([s](Context &c) { attention_case(c, s, usual_scale(s)); }));
     }
     for (float scale : {-0.3f, 0.0f}) {
       Shape s{70, 2, 1, 13, {0, 70, 0, 0}};
       Register("attention scaled by " + std::to_string(scale),
-               [=](Context &c) { attention_case(c, s, scale, Place::skewed); });
+               [=](Context &c) { attention_case(c, s, scale); });
     }
     Shape large{1024, 1, 1, 100, {0, 1024, 0, 0}};
     Register(
         "attention " + label(large),
-        [large](Context &c) { attention_case(c, large, usual_scale(large), Place::skewed); },
-        RunOn::slow);
+        [large](Context &c) { attention_case(c, large, usual_scale(large)); }, RunOn::slow);
     struct Cache {
       int64_t heads, kv_heads, d;
       std::vector<int64_t> steps;
