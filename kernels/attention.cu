@@ -141,13 +141,13 @@ void attention_kernel(int64_t t, int heads, int group, int d, float scale, bool 
   using Tile = HeadTile<N8>;
   constexpr int KEYS = kKeys<N8>;
   constexpr uint32_t kValues = KEYS * Tile::kPitch;  // in a stage
-  // Read anew for each use: registers are short.
-  const auto block = [&] { return load_block(blocks + block_x() / heads); };
+  // Read anew for each tile: registers are short.
+  const auto load_own_block = [&] { return load_block(blocks + block_x() / heads); };
   const int head = block_x() % heads;
   const int64_t key_head = head / group * t * Tile::kColumns;
   const auto stage = [](int i) { return uint32_t((kRows + i % 2 * 2 * KEYS) * Tile::kPitch); };
-  const auto fetch = [&](int i) {
-    const KeyTile tile = key_tile<KEYS>(block(), i);
+  const auto fetch = [&](const QueryBlock &block, int i) {
+    const KeyTile tile = key_tile<KEYS>(block, i);
     const int64_t at = key_head + int64_t(tile.row) * Tile::kColumns;
     copy_rows<N8, KEYS>(stage(i), k + at, tile.rows);
     copy_rows<N8, KEYS>(stage(i) + kValues, v + at, tile.rows);
@@ -158,16 +158,21 @@ void attention_kernel(int64_t t, int heads, int group, int d, float scale, bool 
 
   float o[2][N8][4] = {};
   Rows rows = {{-INFINITY, -INFINITY, -INFINITY, -INFINITY}, {}};
-  if (key_tiles<KEYS>(block()) > 0) {
-    copy_rows<N8, kRows>(0, q + (head * t + block().row) * Tile::kColumns, block().rows);
-    fetch(0);
+  {
+    const QueryBlock block = load_own_block();
+    if (key_tiles<KEYS>(block) > 0) {
+      copy_rows<N8, kRows>(0, q + (head * t + block.row) * Tile::kColumns, block.rows);
+      fetch(block, 0);
+    }
   }
-  for (int i = 0; i < key_tiles<KEYS>(block()); ++i) {
+  for (int i = 0; i < key_tiles<KEYS>(load_own_block()); ++i) {
     copy_async_wait<0>();
     block_sync();
-    if (i + 1 < key_tiles<KEYS>(block())) fetch(i + 1);
-    const KeyTile tile = key_tile<KEYS>(block(), i);
-    if (first < block().rows && tile.limit + tile.step * (first + kWarpRows - 1) > 0) {
+    const QueryBlock block = load_own_block();
+    const KeyTile tile = key_tile<KEYS>(block, i);
+    const bool sees = first < block.rows && tile.limit + tile.step * (first + kWarpRows - 1) > 0;
+    if (i + 1 < key_tiles<KEYS>(block)) fetch(block, i + 1);
+    if (sees) {
       float s[2][KEYS / 8][4] = {};
       add_scores<N8>(queries, stage(i), s);
       if (tile.limit + tile.step * first < KEYS) hide(tile, first, s);
@@ -180,6 +185,7 @@ void attention_kernel(int64_t t, int heads, int group, int d, float scale, bool 
   }
 
   // The warp has read its queries: their place serves to write its rows.
+  const QueryBlock block = load_own_block();
 #pragma unroll
   for (int m = 0; m < 2; ++m) {
     float factor[2];
@@ -190,15 +196,15 @@ void attention_kernel(int64_t t, int heads, int group, int d, float scale, bool 
       sum += shuffle_xor(sum, 1);
       sum += shuffle_xor(sum, 2);
       factor[half] = sum == 0 ? 0.0f : 1.0f / sum;
-      if (lane_index() % 4 == 0 && row < block().rows) {
+      if (lane_index() % 4 == 0 && row < block.rows) {
         const float log = fmaf(rows.top[i] * scale, 0.693147181f, logf(sum));
-        store(lse + int64_t(block().row + row) * heads + head, sum == 0 ? -INFINITY : log);
+        store(lse + int64_t(block.row + row) * heads + head, sum == 0 ? -INFINITY : log);
       }
     }
     const int row = first + 16 * m;
     const int64_t stride = int64_t(heads) * d;
-    write_rows<N8>(o[m], factor[0], factor[1], queries, block().rows - row, d, vectors,
-                   out + (block().row + row) * stride + head * d, stride);
+    write_rows<N8>(o[m], factor[0], factor[1], queries, block.rows - row, d, vectors,
+                   out + (block.row + row) * stride + head * d, stride);
   }
 }
 

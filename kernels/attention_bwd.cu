@@ -70,11 +70,11 @@ void delta_kernel(int64_t t, int heads, int d, int columns, const float *out, co
 
 // 16 rows of an operand: fragments a of a warp.
 template <int N8>
-struct Operand {
+struct RowFragments {
   uint32_t steps[HeadTile<N8>::kSteps][4];
   uint32_t odd[2];
 
-  CRIA_GPU explicit Operand(uint32_t at CRIA_PLACE) {
+  CRIA_GPU explicit RowFragments(uint32_t at CRIA_PLACE) {
 #pragma unroll
     for (int i = 0; i < HeadTile<N8>::kSteps; ++i)
       load_matrix(steps[i], rows_first<N8>(at) + 16 * i CRIA_AT_PLACE);
@@ -85,8 +85,8 @@ struct Operand {
 
 // s += a x^T, dp += b y^T with 16 rows each of x and y in shared memory.
 template <int N8>
-CRIA_GPU void add_two_scores(const Operand<N8> &a, const Operand<N8> &b, uint32_t x, uint32_t y,
-                             float (&s)[2][4], float (&dp)[2][4]) {
+CRIA_GPU void add_two_scores(const RowFragments<N8> &a, const RowFragments<N8> &b, uint32_t x,
+                             uint32_t y, float (&s)[2][4], float (&dp)[2][4]) {
   using Tile = HeadTile<N8>;
   const auto add = [](const uint32_t(&rows)[4], const uint32_t(&r)[4], float(&sums)[2][4]) {
     const uint32_t left[2] = {r[0], r[1]}, right[2] = {r[2], r[3]};
@@ -212,7 +212,7 @@ void keys_kernel(int64_t t, int heads, int group, int d, float base_2, float sca
     fetch(tiles, Stage::at(0));
     copy_async_wait<1>();
     block_sync();
-    const Operand<N8> keys(Stage::at(1) + own), values(Stage::at(1) + Stage::kTile + own);
+    const RowFragments<N8> keys(Stage::at(1) + own), values(Stage::at(1) + Stage::kTile + own);
     while (!tiles.done()) {
       const int low = tiles.low(), high = tiles.high(), last = tiles.last(), rows = tiles.rows();
       const uint32_t queries = Stage::at(stage++), douts = queries + Stage::kTile;
@@ -305,7 +305,7 @@ void queries_kernel(int64_t t, int heads, int group, int d, float base_2, float 
     }
     copy_async_wait<1>();
     block_sync();
-    const Operand<N8> queries(Stage::at(1) + own), douts(Stage::at(1) + Stage::kTile + own);
+    const RowFragments<N8> queries(Stage::at(1) + own), douts(Stage::at(1) + Stage::kTile + own);
     for (int i = 0; i < tiles; ++i) {
       copy_async_wait<0>();
       block_sync();
