@@ -192,28 +192,24 @@ class CudaRuntime : public Runtime {
     check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), kind, stream_of(stream)), what);
   }
 
+  using Memory = std::unique_ptr<void, decltype(&cudaFree)>;
+
   // cuBLAS on one stream and the memory it works in.
   struct StreamCublas {
-    CudaRuntime &runtime;
-    void *workspace;
-    std::optional<Cublas> cublas;
-    explicit StreamCublas(CudaRuntime &owner, Stream stream)
-        : runtime(owner), workspace(owner.allocate(kCublasWorkspace)) {
-      if (!workspace) fail(CRIA_OUT_OF_MEMORY, "cuda: no memory left for cuBLAS to work in");
-      cublas.emplace(*cublas_api(), stream, workspace, kCublasWorkspace);
-    }
-    ~StreamCublas() {
-      cublas.reset();
-      cudaFree(workspace);
-    }
-    StreamCublas(const StreamCublas &) = delete;
-    StreamCublas &operator=(const StreamCublas &) = delete;
+    Memory workspace;
+    Cublas cublas;
+    StreamCublas(Memory memory, Stream stream)
+        : workspace(std::move(memory)),
+          cublas(*cublas_api(), stream, workspace.get(), kCublasWorkspace) {}
   };
 
   const Cublas &cublas_of(Stream stream) {
     std::lock_guard lock(mutex_);
-    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): made by its constructor
-    return *cublas_.try_emplace(stream, *this, stream).first->second.cublas;
+    const auto found = cublas_.find(stream);
+    if (found != cublas_.end()) return found->second.cublas;
+    Memory memory(allocate(kCublasWorkspace), &cudaFree);
+    if (!memory) fail(CRIA_OUT_OF_MEMORY, "cuda: no memory left for cuBLAS to work in");
+    return cublas_.try_emplace(stream, std::move(memory), stream).first->second.cublas;
   }
 
   template <class T>
