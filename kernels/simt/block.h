@@ -16,8 +16,8 @@ struct Barrier {
 struct Block {
   const std::function<void()> *body;
   int32_t threads, warps;
-  int32_t live;     // threads that have not ended
-  void *scheduler;  // stack pointer of the context that runs blocks
+  int32_t live;            // threads that have not ended
+  void *scheduler;         // stack pointer of the context that runs blocks
   uint32_t open_barriers;  // those that someone waits at
   Barrier barriers[kBarriers];
   Warp warp[kMaxWarps];

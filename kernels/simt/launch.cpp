@@ -125,6 +125,7 @@ void launch(const char *kernel, Grid grid, int threads, int shared_bytes,
   choose_async(s.async);
   choose_skip(s.skip);
   seed_schedule(s.seed);
+  machine.sm_90a = s.architecture == "sm_90a";
   machine.in_order = s.seed == 0 && s.async != AsyncMode::random;
   begin_launch_clocks();
   w.kernel = kernel;

@@ -88,6 +88,7 @@ enum Watch : uint32_t { kChecks = 1, kCounters = 2 };
 struct Machine {
   Thread *thread;  // the running one
   uint32_t watch;
+  bool sm_90a;    // the emulated GPU has the primitives of hopper.h
   bool in_order;  // nothing is left to chance: neither the schedule nor when copies land
   uint32_t shared_bytes;
   uint8_t *shared;  // the block's shared memory

@@ -54,7 +54,13 @@ void end_phase_if_complete(Object &object) {
 
 }  // namespace
 
+void require_sm_90a(const char *what, Site site) {
+  if (!machine.sm_90a)
+    report("%s at %s:%d: only sm_90a has it", what, base_name(site.file), site.line);
+}
+
 void init_object(uint32_t offset, int arrivals, Site site) {
+  require_sm_90a("barrier object", site);
   if (arrivals < 1 || arrivals >= 1 << 20)
     report("barrier object: %d arrivals at %s:%d", arrivals, base_name(site.file), site.line);
   if (offset % 8 != 0 || offset + 8 > machine.shared_bytes)

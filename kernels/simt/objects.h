@@ -18,6 +18,9 @@ struct Object {
   View *arriving, *ended;  // what the arrived know; what those of the last phase knew
 };
 
+// A report on other GPUs.
+void require_sm_90a(const char *what, Site site);
+
 void init_object(uint32_t offset, int arrivals, Site site);
 void invalidate_object(uint32_t offset, Site site);
 void arrive_at_object(uint32_t offset, int bytes, Site site);

@@ -144,6 +144,7 @@ void add_trace(Unit &unit, Operation operation, uint64_t argument, Site site) {
 }
 
 void issue(Warp *warp, Site site) {
+  require_sm_90a("wgmma", site);
   Unit &unit = g_units[warp->number];
   const char *file = base_name(site.file);
   if (g_block.threads > kFirstUnit || (warp->number / kGroup + 1) * kGroup > g_block.warps)

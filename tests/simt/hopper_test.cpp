@@ -35,6 +35,13 @@ enum Defect {
 constexpr int kStages = 2;
 constexpr int kDepth = 64;  // of a tile, in elements
 
+// The primitives exist on this GPU alone.
+struct OnHopper {
+  const std::string before = simt::settings().architecture;
+  OnHopper() { simt::settings().architecture = "sm_90a"; }
+  ~OnHopper() { simt::settings().architecture = before; }
+};
+
 // d (64, N) = a (64, depth) x b (N, depth)^T, by a warpgroup; a fifth warp keeps two stages of tiles filled. a comes from
 // registers or as tiles.
 template <int N, bool LEFT_IN_REGISTERS>
@@ -135,6 +142,7 @@ struct Problem {
 
 template <int N, bool LEFT_IN_REGISTERS>
 void check_product() {
+  OnHopper hopper;
   using P = Problem<N, LEFT_IN_REGISTERS>;
   P p;
   std::vector<float> want;
@@ -161,6 +169,7 @@ const Register product_shared{"wgmma of 64 columns, all in shared memory",
                               check_product<64, false>};
 
 void check_defects() {
+  OnHopper hopper;
   Problem<64, true> p;
   for (simt::AsyncMode mode :
        {simt::AsyncMode::lazy, simt::AsyncMode::eager, simt::AsyncMode::random}) {
@@ -216,6 +225,7 @@ void stored(float *d) {
 }
 
 void check_stored() {
+  OnHopper hopper;
   Array<float> d(64 * 64);
   std::vector<float> want;
   for (int i = 0; i < 64 * 64; i++) want.push_back(to_float(to_bf16(float(i) / 16)));
@@ -275,6 +285,7 @@ void check_tiles(int rows, int columns, int pitch, int tile_rows, int tile_colum
 }
 
 void check_all_tiles() {
+  OnHopper hopper;
   check_tiles<uint8_t>(9, 40, 48, 5, 32, false);
   check_tiles<uint8_t>(40, 200, 208, 16, 128, true);
   check_tiles<uint16_t>(20, 70, 72, 8, 64, true);
@@ -338,6 +349,19 @@ void check_all_tiles() {
   check(refused == 6, "%d of 6 wrong tilings are refused", refused);
 }
 const Register tiles{"copies of tiles", check_all_tiles};
+
+void check_other_gpus() {
+  reported("barrier object", 32, 64, [] { barrier_init(shared<uint64_t>(0), 1); }, {"only sm_90a"});
+  reported("product", 128, 1024,
+           [] {
+             float d[32] = {};
+             uint32_t a[4] = {};
+             wgmma_fence();
+             wgmma<64>(d, a, matrix(shared<bf16>(0)));
+           },
+           {"only sm_90a"});
+}
+const Register other_gpus{"other GPUs", check_other_gpus};
 
 }  // namespace
 }  // namespace simt_test

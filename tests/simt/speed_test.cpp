@@ -122,6 +122,7 @@ void check_speed() {
     line("load_matrix<4>, per warp", nanoseconds(256, 4096, [] { rows(500); }, 1, 8 * 500));
     line("copy_async 16 with wait",
          nanoseconds(256, 16384, [&] { asynchronous(x, 500); }, 1, 256 * 500));
+    simt::settings().architecture = "sm_90a";
     line("wgmma<128>, per warpgroup", nanoseconds(128, 16384, [] { products(50); }, 1, 200));
     line("tile of 16 KB", nanoseconds(32, 16392, [&] { tiles(map, 50); }, 1, 50));
   }
