@@ -30,15 +30,17 @@ const char *cria_simt_places() {
 const char *cria_simt_counters() {
   static std::string text;
   text =
-      "kernel\tlaunches\tblocks\tbytes_read\tbytes_written\tsectors_read\tsectors_written\t"
+      "kernel\tlaunches\tblocks\tthreads\tshared_bytes\tbytes_read\tbytes_written\tsectors_"
+      "read\tsectors_written\t"
       "unique_sectors_read\tunique_sectors_written\tshared_accesses\tshared_conflicts\t"
       "mma_16x8x16\tmma_16x8x8\twgmma\tblock_barriers\twarp_barriers\tasync_copies\n";
   for (const Counters &c : counters()) {
     text += c.kernel;
-    for (const int64_t n : {c.launches, c.blocks, c.bytes_read, c.bytes_written, c.sectors_read,
-                            c.sectors_written, c.unique_sectors_read, c.unique_sectors_written,
-                            c.shared_accesses, c.shared_conflicts, c.mma_16x8x16, c.mma_16x8x8,
-                            c.wgmma, c.block_barriers, c.warp_barriers, c.async_copies}) {
+    for (const int64_t n :
+         {c.launches, c.blocks, c.threads, c.shared_bytes, c.bytes_read, c.bytes_written,
+          c.sectors_read, c.sectors_written, c.unique_sectors_read, c.unique_sectors_written,
+          c.shared_accesses, c.shared_conflicts, c.mma_16x8x16, c.mma_16x8x8, c.wgmma,
+          c.block_barriers, c.warp_barriers, c.async_copies}) {
       text += "\t" + std::to_string(n);
     }
     text += "\n";

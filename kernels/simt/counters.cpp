@@ -99,7 +99,7 @@ void count_shared(const WarpAccess &access) {
 
 }  // namespace
 
-void begin_launch_counters(const char *kernel) {
+void begin_launch_counters(const char *kernel, int threads, int shared_bytes) {
   if (g_read_marks == nullptr) {
     size_t bytes = g_arena.bytes / kSector * sizeof(uint32_t);
     g_read_marks = static_cast<uint32_t *>(reserve(bytes));
@@ -113,6 +113,8 @@ void begin_launch_counters(const char *kernel) {
   g_counters->kernel = kernel;
   g_counters->launches++;
   g_counters->blocks += int64_t(machine.grid[0]) * machine.grid[1] * machine.grid[2];
+  g_counters->threads = std::max(g_counters->threads, int64_t(threads));
+  g_counters->shared_bytes = std::max(g_counters->shared_bytes, int64_t(shared_bytes));
   for (OpenAccesses &open : g_open) {
     open.list.clear();
     std::fill(open.next, open.next + kLanes, size_t{0});

@@ -11,7 +11,7 @@ enum class Access : uint8_t { read_global, write_global, read_shared, write_shar
 // The counters of the running kernel, if machine.watch has kCounters.
 extern Counters *g_counters;
 
-void begin_launch_counters(const char *kernel);
+void begin_launch_counters(const char *kernel, int threads, int shared_bytes);
 
 // An access of the running lane, at an address or an offset. It becomes part of the warp's access when the warp converges.
 void count_access(Access access, uint64_t at, int bytes, Site site);

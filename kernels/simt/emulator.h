@@ -57,6 +57,7 @@ void launch(const char *kernel, Grid grid, int threads, int shared_bytes,
 struct Counters {
   std::string kernel;
   int64_t launches = 0, blocks = 0;
+  int64_t threads = 0, shared_bytes = 0;  // of a block, the most of any launch
   // Global memory: bytes that lanes asked for, and 32-byte sectors that their warp's accesses touch.
   int64_t bytes_read = 0, bytes_written = 0;
   int64_t sectors_read = 0, sectors_written = 0;

@@ -58,7 +58,7 @@ void run_grid(const Job &job) {
   machine.grid[0] = int32_t(job.grid.x);
   machine.grid[1] = int32_t(job.grid.y);
   machine.grid[2] = int32_t(job.grid.z);
-  if (counting()) begin_launch_counters(job.kernel);
+  if (counting()) begin_launch_counters(job.kernel, job.threads, job.shared_bytes);
   int64_t count = job.grid.x * job.grid.y * job.grid.z;
   for (int64_t i = 0; i < count; i++) {
     int64_t b = order_of_block(i, count);

@@ -68,11 +68,13 @@ void count(cria_queue *queue, const Operation &operation, std::string &conflict_
     const double asked = row.at("bytes_read") + row.at("bytes_written"),
                  sectors = 32 * (row.at("sectors_read") + row.at("sectors_written")),
                  once = 32 * (row.at("unique_sectors_read") + row.at("unique_sectors_written"));
-    std::printf("| %s | %s | %.0f | %.2f | %.2f | %.1f | %.0f | %.0f | %.0f | %.0f | %s |\n",
-                first ? operation.name : "", name.c_str(), row.at("blocks"), sectors / 1e6,
-                once / 1e6, sectors > 0 ? 100 * asked / sectors : 100.0, row.at("shared_accesses"),
-                row.at("shared_conflicts"), row.at("mma_16x8x16"), row.at("mma_16x8x8"),
-                first ? (std::to_string(unique / problem.bytes).substr(0, 4)).c_str() : "");
+    std::printf(
+        "| %s | %s | %.0f | %.0f | %.0f | %.2f | %.2f | %.1f | %.0f | %.0f | %.0f | %.0f | %s |\n",
+        first ? operation.name : "", name.c_str(), row.at("blocks"), row.at("threads"),
+        row.at("shared_bytes"), sectors / 1e6, once / 1e6,
+        sectors > 0 ? 100 * asked / sectors : 100.0, row.at("shared_accesses"),
+        row.at("shared_conflicts"), row.at("mma_16x8x16"), row.at("mma_16x8x8"),
+        first ? (std::to_string(unique / problem.bytes).substr(0, 4)).c_str() : "");
     std::fflush(stdout);
     first = false;
   }
@@ -117,6 +119,7 @@ void run(cria_queue *simt, cria_queue *cpu) {
       "Counted by the emulator; written by `cmake --build build/native --target "
       "kernel_counters_table`. Widths are those of\n"
       "OpenLLaMA-3B, rows or heads few (`native/check`: size `narrow`).\n\n"
+      "- threads and shared: of a block; shared memory in bytes;\n"
       "- moved: 32-byte sectors that each warp's accesses touch, as if there were no cache, MB;\n"
       "- once: distinct sectors of each launch, as if caches were perfect, MB; x least: these of "
       "the whole operation\n"
@@ -124,9 +127,10 @@ void run(cria_queue *simt, cria_queue *cpu) {
       "- used: bytes asked for, of the sectors moved (above 100 where lanes ask for the same "
       "bytes); conflicts: extra passes of\n"
       "  shared memory, listed by place below.\n\n"
-      "| operation | kernel | blocks | moved | once | used %% | shared accesses | conflicts | mma "
+      "| operation | kernel | blocks | threads | shared | moved | once | used %% | shared accesses "
+      "| conflicts | mma "
       "k16 | mma k8 | x least |\n"
-      "|---|---|---|---|---|---|---|---|---|---|---|\n");
+      "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (const Operation &operation : kProducts) count(simt, operation, conflicts);
   for (const Operation &operation : kStreams) count(simt, operation, conflicts);
   std::printf(

@@ -22,6 +22,7 @@ void check_global() {
     store(y + i, load(x + i));
   });
   check(dense.launches == 1 && dense.blocks == 2 && dense.kernel == "counted", "one launch");
+  check(dense.threads == 64 && dense.shared_bytes == 0, "its block");
   check(dense.bytes_read == 512 && dense.sectors_read == 16 && dense.unique_sectors_read == 16,
         "dense reads: %lld bytes in %lld sectors", (long long)dense.bytes_read,
         (long long)dense.sectors_read);
