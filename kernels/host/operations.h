@@ -7,7 +7,7 @@
 namespace cria::gpu {
 
 #define CRIA_LIBRARY(name)
-#define CRIA_DEVICE(name) __attribute__((weak)) decltype(::cria_##name) name;
+#define CRIA_DEVICE(name) decltype(::cria_##name) name;
 #include "abi/entry_points.inc"
 
 const DeviceTable &device_table();

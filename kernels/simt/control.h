@@ -9,7 +9,7 @@ extern "C" {
 CRIA_API const char *cria_simt_configure(const char *settings);
 
 // What was collected since the last call, as text that lasts until the next call of the same function:
-// the places of synchronising calls that ran, "file.cu:line", one a line;
+// the places of synchronising calls that ran, "kernel@file.cu:line", one a line;
 CRIA_API const char *cria_simt_places(void);
 // the counters of each kernel, a line of numbers separated by tabs below a line of names (emulator.h has their meaning);
 CRIA_API const char *cria_simt_counters(void);

@@ -18,7 +18,7 @@ enum class MmaMode { sequential, pairwise, float64 };
 
 // How launches run. The first settings come from the environment variable CRIA_SIMT, e.g.
 // "async=eager,mma=pairwise,seed=3,checks=off,arch=sm_86,counters=on,skip=rmsnorm.cu:57"; skip removes the
-// synchronising call at that place (mutation runs).
+// synchronising call at that place, of all kernels or ("rmsnorm@rmsnorm.cu:57") of one (mutation runs).
 struct Settings {
   AsyncMode async = AsyncMode::lazy;
   MmaMode mma = MmaMode::sequential;
@@ -26,7 +26,7 @@ struct Settings {
   bool checks = true;     // races, uninitialised reads, bounds of every access
   bool counters = false;  // sectors, bank conflicts, mma, barriers
   std::string architecture = "sm_90";
-  std::string skip;  // "file.cu:line", empty for none
+  std::string skip;  // "file.cu:line" or "kernel@file.cu:line", empty for none
 };
 Settings &settings();
 // Settings from text in that form; throws cria::Error on a word it does not know.
@@ -79,7 +79,8 @@ struct Conflict {
 std::vector<Conflict> conflicts();
 void reset_conflicts();
 
-// Places of synchronising calls (barriers, warp syncs, async waits) that ran since the last reset, "file.cu:line".
+// Places of synchronising calls (barriers, warp syncs, async waits) that ran since the last reset,
+// "kernel@file.cu:line".
 std::vector<std::string> synchronising_places();
 void reset_synchronising_places();
 

@@ -123,7 +123,7 @@ void launch(const char *kernel, Grid grid, int threads, int shared_bytes,
   machine.watch = (s.checks ? kChecks : 0u) | (s.counters ? kCounters : 0u);
   choose_multiply(s.mma);
   choose_async(s.async);
-  choose_skip(s.skip);
+  choose_skip(kernel, s.skip);
   seed_schedule(s.seed);
   machine.sm_90a = s.architecture == "sm_90a";
   machine.in_order = s.seed == 0 && s.async != AsyncMode::random;

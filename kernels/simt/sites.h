@@ -36,10 +36,11 @@ inline bool same_place(Site a, Site b) {
 // The last part of a path.
 const char *base_name(const char *path);
 
-// Which synchronising call the running launch leaves out: "file.cu:line" or nothing.
-void choose_skip(const std::string &skip);
+// Which synchronising call a launch of this kernel leaves out: "kernel@file.cu:line", "file.cu:line" for that of every
+// kernel, or nothing.
+void choose_skip(const char *kernel, const std::string &skip);
 
-// Whether the settings remove the synchronising call at this place; notes that the place ran.
+// Whether the launch leaves out the synchronising call at this place; notes that its kernel came to it.
 bool skipped(Site site);
 
 }  // namespace cria::simt

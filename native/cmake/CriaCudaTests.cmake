@@ -48,7 +48,7 @@ set_tests_properties(cublas cublas_header PROPERTIES TIMEOUT 300 SKIP_REGULAR_EX
 find_path(CRIA_CUDA_INCLUDE cuda_runtime_api.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS /usr/local/cuda/include)
 if(CRIA_CUDA_INCLUDE)
   file(GLOB runtime_test_sources CONFIGURE_DEPENDS "${cuda_tests}/runtime/*.cpp")
-  set(host_sources cuda_runtime.cpp cuda_tensor_map.cpp gpu_device.cpp graph.cpp table.cpp)
+  set(host_sources cuda_runtime.cpp cuda_tensor_map.cpp gpu_device.cpp graph.cpp)
   list(TRANSFORM host_sources PREPEND "${PROJECT_SOURCE_DIR}/kernels/host/")
   add_executable(cria_runtime_test ${runtime_test_sources} ${host_sources} "${PROJECT_SOURCE_DIR}/native/abi/memory_account.cpp")
   target_include_directories(cria_runtime_test PRIVATE ${cublas_includes})

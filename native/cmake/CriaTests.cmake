@@ -43,7 +43,7 @@ endif()
 
 include(CriaCudaTests)
 
-# docs/cuda/counters.md, by the target kernel_counters_table.
+# docs/cuda/counters.md and docs/cuda/mutations.md, by the targets kernel_counters_table and mutations_table.
 if(TARGET cria_simt)
   file(GLOB check_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/native/check/*.cpp")
   add_executable(cria_kernel_counters EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/tests/counters/kernel_counters.cpp"
@@ -53,6 +53,14 @@ if(TARGET cria_simt)
   add_custom_target(
     kernel_counters_table
     COMMAND cria_kernel_counters > "${PROJECT_SOURCE_DIR}/docs/cuda/counters.md"
+    DEPENDS cria_simt
+    VERBATIM)
+  set(mutations "${PROJECT_SOURCE_DIR}/docs/cuda/mutations.md")
+  add_custom_target(
+    mutations_table
+    COMMAND cria_conformance --mutate > "${mutations}"
+    COMMAND "${CMAKE_COMMAND}" -E echo "" >> "${mutations}"
+    COMMAND cria_conformance --mutate --arch sm_90a --filter "nf4 linear" >> "${mutations}"
     DEPENDS cria_simt
     VERBATIM)
 endif()

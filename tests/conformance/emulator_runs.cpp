@@ -13,6 +13,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Synchronising calls that ran, "kernel@file.cu:line".
 std::vector<std::string> places() {
   std::vector<std::string> out;
   std::istringstream lines(emulator::call("cria_simt_places"));
@@ -58,7 +59,7 @@ bool run_mutations(Context &context, const std::vector<const NamedCase *> &tests
     const NamedCase *test;
     double seconds;
   };
-  std::map<std::string, std::vector<Reached>> by_place;
+  std::map<std::string, std::vector<Reached>> by_call;
   configure(architecture, settings(0));
   places();
   for (const NamedCase *test : tests) {
@@ -68,18 +69,25 @@ bool run_mutations(Context &context, const std::vector<const NamedCase *> &tests
       return false;
     }
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    for (const std::string &place : places()) by_place[place].push_back({test, seconds});
+    for (const std::string &call : places()) by_call[call].push_back({test, seconds});
   }
   context.quiet = true;
   size_t noticed = 0;
-  std::printf("| place | noticed by |\n|---|---|\n");
-  for (auto &[place, reached] : by_place) {
+  std::printf(
+      "# Which synchronising calls do the kernels of %s need?\n\n"
+      "Each barrier, warp sync and wait for asynchronous copies, removed in turn from one kernel "
+      "on "
+      "the emulator, and the\nfirst case of the conformance suite that notices. Written by "
+      "`cmake --build build/native --target mutations_table`.\n\n"
+      "| kernel | place | noticed by |\n|---|---|---|\n",
+      architecture.c_str());
+  for (auto &[call, reached] : by_call) {
     // Cheap cases first; a case that a mutation makes pass in one mode may fail in another.
     std::stable_sort(reached.begin(), reached.end(),
                      [](const Reached &a, const Reached &b) { return a.seconds < b.seconds; });
     std::string by;
     for (int mode = 0; mode < 6 && by.empty(); mode++) {
-      configure(architecture, settings(mode) + ",skip=" + place);
+      configure(architecture, settings(mode) + ",skip=" + call);
       for (const Reached &r : reached) {
         if (context.run(*r.test)) continue;
         by = r.test->name + " (" + settings(mode) + ")";
@@ -87,12 +95,14 @@ bool run_mutations(Context &context, const std::vector<const NamedCase *> &tests
       }
     }
     if (!by.empty()) noticed++;
-    std::printf("| %s | %s |\n", place.c_str(), by.empty() ? "**nothing**" : by.c_str());
+    const size_t at = call.find('@');
+    std::printf("| %s | %s | %s |\n", call.substr(0, at).c_str(), call.substr(at + 1).c_str(),
+                by.empty() ? "**nothing**" : by.c_str());
     std::fflush(stdout);
   }
   configure(architecture, settings(0));
   context.quiet = false;
-  const size_t all = by_place.size();
+  const size_t all = by_call.size();
   std::printf("\n%zu of %zu removed calls were noticed (%.1f %%)\n", noticed, all,
               all ? 100.0 * double(noticed) / double(all) : 0.0);
   return all > 0 && double(noticed) >= 0.98 * double(all);

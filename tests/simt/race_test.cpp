@@ -207,25 +207,30 @@ const Register pipelines{"stages of copies", check_pipelines};
 
 void check_removed() {
   Array<float> x(128);
-  auto body = [&] { neighbours<float>(x, 64, kBlock, kBlock); };
-  simt::launch("all", {}, 128, 1024, body);
-  std::string barrier;
-  for (const std::string &place : simt::synchronising_places())
-    if (place.find("race_test.cpp") == 0) barrier = place;
-  check(!barrier.empty(), "places are listed");
-  int silent_places = 0;
-  for (const std::string &place : simt::synchronising_places()) {
-    simt::settings().skip = place;
+  auto noticed = [&](const std::string &skip) {
+    simt::settings().skip = skip;
+    bool reported = false;
     try {
-      simt::launch("skipped", {}, 128, 1024, body);
-      silent_places++;
+      simt::launch("removed", {}, 128, 1024, [&] { neighbours<float>(x, 64, kBlock, kBlock); });
     } catch (const cria::Error &) {
+      reported = true;
     }
+    simt::settings().skip = "";
+    return reported;
+  };
+  simt::reset_synchronising_places();
+  check(!noticed(""), "right as it is");
+  std::string needed;
+  const std::vector<std::string> places = simt::synchronising_places();
+  for (const std::string &place : places) {
+    check(place.find("removed@race_test.cpp:") == 0, "kernel and place: %s", place.c_str());
+    if (!noticed(place)) continue;
+    check(needed.empty(), "both %s and %s are needed", needed.c_str(), place.c_str());
+    needed = place.substr(place.find('@') + 1);
   }
-  simt::settings().skip = "";
-  int places = int(simt::synchronising_places().size());
-  check(places >= 2 && silent_places == places - 1,
-        "one of %d places matters to the kernel, %d are silent", places, silent_places);
+  check(places.size() == 2 && !needed.empty(), "one of %zu barriers is needed", places.size());
+  check(noticed(needed), "of every kernel");
+  check(!noticed("other@" + needed), "of another kernel");
 }
 const Register removed{"skip", check_removed};
 
