@@ -71,7 +71,8 @@ class CudaRuntime : public Runtime {
     const double clock = 1e3 * attribute(cudaDevAttrClockRate);
     const int architecture = properties_.major * 10 + properties_.minor;
     return {2 * memory_clock * bus_bytes,  // two transfers a cycle
-            clock * multiprocessors() * tensor_flops_per_cycle(architecture)};
+            clock * multiprocessors() * tensor_flops_per_cycle(architecture),
+            clock * multiprocessors() * (architecture == 80 ? 128 : 256)};  // 64 or 128 lanes
   }
 
   void *allocate(int64_t bytes) override {

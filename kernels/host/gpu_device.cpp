@@ -222,11 +222,12 @@ cria_status free(cria_device *device, void *address) {
   return CRIA_OK;
 }
 
-cria_status device_peak(const cria_device *device, double *bytes_per_second,
-                        double *flops_per_second) {
+cria_status device_peak(cria_device *device, double *bytes_per_second,
+                        double *bf16_flops_per_second, double *f32_flops_per_second) {
   const Peak peak = static_cast<const GpuDevice &>(*device).runtime->peak();
   *bytes_per_second = peak.bytes_per_second;
-  *flops_per_second = peak.flops_per_second;
+  *bf16_flops_per_second = peak.bf16_flops_per_second;
+  *f32_flops_per_second = peak.f32_flops_per_second;
   return CRIA_OK;
 }
 

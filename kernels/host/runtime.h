@@ -29,7 +29,8 @@ struct Product;
 
 // What the hardware could do at best; zeros where that is not known.
 struct Peak {
-  double bytes_per_second, flops_per_second;  // flops: bf16 inputs, float32 sums
+  double bytes_per_second;
+  double bf16_flops_per_second, f32_flops_per_second;  // by type of the inputs, float32 sums
 };
 
 using Stream = void *;

@@ -18,7 +18,7 @@ class SimtRuntime : public Runtime {
  public:
   std::string architecture() const override { return simt::settings().architecture; }
   int multiprocessors() const override { return 1; }
-  Peak peak() const override { return {0, 0}; }
+  Peak peak() const override { return {0, 0, 0}; }
 
   void *allocate(int64_t bytes) override { return simt::allocate(bytes); }
   void release(void *address) noexcept override { simt::release(address); }

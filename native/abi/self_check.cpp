@@ -4,13 +4,15 @@
 
 using namespace cria;
 
-cria_status cria_device_peak(const cria_device *device, double *bytes_per_second,
-                             double *flops_per_second) {
+cria_status cria_device_peak(cria_device *device, double *bytes_per_second,
+                             double *bf16_flops_per_second, double *f32_flops_per_second) {
   return guarded("device_peak", [&](const Arguments &check) -> cria_status {
     check.handle("device", device);
     check.handle("bytes_per_second", bytes_per_second);
-    check.handle("flops_per_second", flops_per_second);
-    return device->table->device_peak(device, bytes_per_second, flops_per_second);
+    check.handle("bf16_flops_per_second", bf16_flops_per_second);
+    check.handle("f32_flops_per_second", f32_flops_per_second);
+    return device->table->device_peak(device, bytes_per_second, bf16_flops_per_second,
+                                      f32_flops_per_second);
   });
 }
 

@@ -511,10 +511,13 @@ CRIA_API cria_status cria_sample(cria_queue *queue, int64_t rows, int64_t v, con
 /* ------------------------------------------------------------------ self-check
  * What the owner of a device runs first: is every part right on it, and how near to its limits? */
 
-/* What the device could do at best: bytes of memory per second, and floating-point operations per second on bf16 inputs with
- * float32 sums, from its clocks and units. 0 where that is not known. */
-CRIA_API cria_status cria_device_peak(const cria_device *device, double *bytes_per_second,
-                                      double *flops_per_second);
+/* What the device could do at best: bytes of memory read per second, and floating-point operations per second (a
+ * multiplication and an addition are two) with float32 sums, on bf16 and on float32 inputs. A GPU knows them from its clocks
+ * and units. The CPU measures them, in about a quarter of a second: its multiply-add instructions in registers, and a pass
+ * over 256 MiB, on all threads of the device, the best of several. 0 where that is not known. */
+CRIA_API cria_status cria_device_peak(cria_device *device, double *bytes_per_second,
+                                      double *bf16_flops_per_second,
+                                      double *f32_flops_per_second);
 
 /* Runs check `index` (from 0) of the primitives that the device's kernels are made of. name: static storage, NULL past the
  * last check. worst: the largest error as a share of what is allowed; right when at most 1. */

@@ -255,11 +255,12 @@ const Register errors{
 
 const Register peak{"peak rates", [] {
                       Device d;
-                      double bytes = 0, flops = 0;
-                      ok(d.table().device_peak(d, &bytes, &flops), "device_peak");
-                      // An H100 SXM: 3.35 TB/s, 989 TFLOP/s.
+                      double bytes = 0, bf16 = 0, f32 = 0;
+                      ok(d.table().device_peak(d, &bytes, &bf16, &f32), "device_peak");
+                      // An H100 SXM: 3.35 TB/s, 989 and 67 TFLOP/s.
                       check(bytes > 3.3e12 && bytes < 3.4e12, "%g", bytes);
-                      check(flops > 980e12 && flops < 995e12, "%g", flops);
+                      check(bf16 > 980e12 && bf16 < 995e12, "%g", bf16);
+                      check(f32 > 60e12 && f32 < 68e12, "%g", f32);
                     }};
 
 }  // namespace

@@ -63,7 +63,8 @@ final class DeviceCheckCommand extends CriaCommand {
       Map<String, Object> facts = new LinkedHashMap<>();
       facts.put("device", name);
       facts.put("peak_bytes_per_second", peak.bytesPerSecond());
-      facts.put("peak_flops_per_second", peak.flopsPerSecond());
+      facts.put("peak_bf16_flops_per_second", peak.bf16FlopsPerSecond());
+      facts.put("peak_f32_flops_per_second", peak.f32FlopsPerSecond());
       facts.put("primitives", primitives);
       facts.put("operations", operations);
       facts.put("wrong", wrong);
@@ -107,8 +108,8 @@ final class DeviceCheckCommand extends CriaCommand {
   /** The least time that one run can take, in seconds. */
   private static double roofline(DeviceCheck.Result check, DeviceCheck.Peak peak) {
     double memory = check.bytes() / peak.bytesPerSecond();
-    return peak.flopsPerSecond() > 0
-        ? Math.max(memory, check.flops() / peak.flopsPerSecond())
+    return peak.bf16FlopsPerSecond() > 0
+        ? Math.max(memory, check.flops() / peak.bf16FlopsPerSecond())
         : memory;
   }
 }

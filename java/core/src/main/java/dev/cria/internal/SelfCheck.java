@@ -5,16 +5,22 @@ import java.lang.invoke.MethodHandle;
 
 /** The self-check of a device. Arguments as in cria.h; a failing call throws. */
 public final class SelfCheck {
-  private static final MethodHandle DEVICE_PEAK = Abi.link("cria_device_peak", "ppp");
+  private static final MethodHandle DEVICE_PEAK = Abi.link("cria_device_peak", "pppp");
   private static final MethodHandle CHECK_PRIMITIVE = Abi.link("cria_check_primitive", "pipp");
   private static final MethodHandle CHECK_OPERATION = Abi.link("cria_check_operation", "piippppp");
 
   private SelfCheck() {}
 
   public static void devicePeak(
-      MemorySegment device, MemorySegment bytesPerSecond, MemorySegment flopsPerSecond) {
+      MemorySegment device,
+      MemorySegment bytesPerSecond,
+      MemorySegment bf16FlopsPerSecond,
+      MemorySegment f32FlopsPerSecond) {
     try {
-      Abi.check((int) DEVICE_PEAK.invokeExact(device, bytesPerSecond, flopsPerSecond));
+      Abi.check(
+          (int)
+              DEVICE_PEAK.invokeExact(
+                  device, bytesPerSecond, bf16FlopsPerSecond, f32FlopsPerSecond));
     } catch (Throwable e) {
       throw Abi.failure(e);
     }
