@@ -28,7 +28,8 @@ import picocli.CommandLine.Spec;
       SftCommand.class,
       DpoCommand.class,
       MergeCommand.class,
-      DeviceCheckCommand.class
+      DeviceCheckCommand.class,
+      BenchCommand.class
     },
     footer = {
       "",

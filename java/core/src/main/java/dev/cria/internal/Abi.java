@@ -2,6 +2,7 @@ package dev.cria.internal;
 
 import dev.cria.CriaException;
 import dev.cria.NativeException;
+import dev.cria.Profile;
 import dev.cria.Status;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -31,7 +32,7 @@ public final class Abi {
 
   /** A function that returns a status. */
   static MethodHandle link(String name, String arguments) {
-    return link(name, arguments, 'i');
+    return Profile.counted(name, link(name, arguments, 'i'));
   }
 
   static MethodHandle link(String name, String arguments, char result) {

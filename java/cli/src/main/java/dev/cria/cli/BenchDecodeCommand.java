@@ -1,0 +1,63 @@
+package dev.cria.cli;
+
+import dev.cria.llm.Llama;
+import dev.cria.llm.LlamaConfig;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Generating after a prompt. */
+@Command(
+    name = "decode",
+    sortOptions = false,
+    customSynopsis = "cria bench decode [OPTIONS]",
+    description = {
+      "Measure how fast tokens are generated after a prompt, and the share of the bandwidth of",
+      "memory that this takes: what a token reads are the weights, the head, and the cache so far."
+    },
+    footer = {"", "Example: cria bench decode --prompt 512 --tokens 128"})
+final class BenchDecodeCommand extends BenchGeneration {
+  @Option(
+      names = "--tokens",
+      order = 5,
+      paramLabel = "N",
+      defaultValue = "128",
+      description = "Tokens to generate (${DEFAULT-VALUE}).")
+  private int tokens;
+
+  @Override
+  protected void check() {
+    super.check();
+    if (tokens < 2 || tokens > 1 << 16) {
+      throw usage("--tokens must be 2..65536: " + tokens);
+    }
+  }
+
+  @Override
+  protected int generated() {
+    return tokens;
+  }
+
+  @Override
+  protected void report(Llama opened, double[] promptSeconds, double[] seconds) {
+    LlamaConfig c = opened.config();
+    // Of the embedding one row is read, unless it is also the head.
+    long table = c.tied() ? 0 : opened.head().byteSize();
+    double cache = 2.0 * 2 * c.layers() * c.kvDim() * (prompt + tokens / 2.0);
+    double bytes = opened.byteSize() - table + cache;
+    Measured time = Measured.of(seconds);
+    // The first token comes out of the prompt.
+    int steps = tokens - 1;
+    Measured rate = time.map(s -> steps / s);
+    Measured bandwidth = rate.map(r -> r * bytes);
+    fact("generated_tokens", tokens);
+    fact("tokens_per_second", rate);
+    fact("bytes_per_token", bytes);
+    fact("read_bytes_per_second", bandwidth);
+    fact("read_of_peak", bandwidth.median() / peak.bytesPerSecond());
+    say("%d tokens after a prompt of %d: %s tokens/s", tokens, prompt, rate.show(2));
+    say(
+        "  reading %s GB/s, %s of the bandwidth",
+        bandwidth.map(b -> b / 1e9).show(1),
+        share(bandwidth.median(), peak.bytesPerSecond()).strip());
+  }
+}

@@ -1,0 +1,118 @@
+package dev.cria.cli;
+
+import dev.cria.Device;
+import dev.cria.DeviceCheck;
+import dev.cria.Profile;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Option;
+
+/** One measurement of {@code cria bench}: calibration, repeats, and the facts about the machine. */
+abstract class BenchRun extends CriaCommand {
+  @Option(
+      names = "--repeats",
+      order = 80,
+      paramLabel = "N",
+      defaultValue = "5",
+      description =
+          "Measurements of each figure, after one that does not count (${DEFAULT-VALUE}).")
+  protected int repeats;
+
+  /** What the device could do at best, measured when it was opened. */
+  protected DeviceCheck.Peak peak = new DeviceCheck.Peak(0, 0, 0);
+
+  private final Map<String, Object> facts = new LinkedHashMap<>();
+
+  @Override
+  protected void check() {
+    if (repeats < 1 || repeats > 1000) {
+      throw usage("--repeats must be 1..1000: " + repeats);
+    }
+  }
+
+  @Override
+  protected final int run() throws IOException {
+    Profile.enable();
+    try (Device device = openDevice()) {
+      try (Device calibrated = openDevice()) {
+        peak = DeviceCheck.peak(calibrated);
+      }
+      facts.put("date", LocalDate.now().toString());
+      facts.put("processor", processor());
+      facts.putAll(Versions.of(device));
+      facts.put("peak_bf16_flops_per_second", peak.bf16FlopsPerSecond());
+      facts.put("peak_f32_flops_per_second", peak.f32FlopsPerSecond());
+      facts.put("peak_read_bytes_per_second", peak.bytesPerSecond());
+      say("%s, %s", processor(), device);
+      say(
+          "at best %.1f GFLOP/s on bf16, %.1f GFLOP/s on f32, reading %.1f GB/s",
+          peak.bf16FlopsPerSecond() / 1e9,
+          peak.f32FlopsPerSecond() / 1e9,
+          peak.bytesPerSecond() / 1e9);
+      measure(device);
+    }
+    result(facts);
+    return 0;
+  }
+
+  /** Measures, says so, and adds facts. */
+  protected abstract void measure(Device device) throws IOException;
+
+  /** A fact of the result for programs. */
+  protected final void fact(String name, Object value) {
+    facts.put(name, value);
+  }
+
+  protected final void fact(String name, Measured value) {
+    facts.put(name, value.facts());
+  }
+
+  /** Share of a peak in percent, for people; empty where the peak is not known. */
+  protected static String share(double rate, double best) {
+    return best > 0 ? "%5.1f %%".formatted(100 * rate / best) : "";
+  }
+
+  /**
+   * Seconds in native functions per run of a body, for each group of names, over the repeats. A
+   * body that is short runs several times for one measurement.
+   */
+  protected final List<Measured> nativeSeconds(Runnable body, String... names) {
+    body.run();
+    Profile.reset();
+    body.run();
+    int inner = (int) Math.clamp(Math.ceil(0.05 / Math.max(1e-6, Profile.seconds())), 1, 1000);
+    double[][] seconds = new double[names.length][repeats];
+    for (int r = 0; r < repeats; r++) {
+      Profile.reset();
+      for (int i = 0; i < inner; i++) {
+        body.run();
+      }
+      for (int n = 0; n < names.length; n++) {
+        seconds[n][r] = Profile.seconds(names[n]) / inner;
+      }
+    }
+    List<Measured> all = new ArrayList<>();
+    for (double[] s : seconds) {
+      all.add(Measured.of(s));
+    }
+    return all;
+  }
+
+  private static String processor() {
+    try {
+      return Files.readAllLines(Path.of("/proc/cpuinfo")).stream()
+          .filter(line -> line.startsWith("model name"))
+          .map(line -> line.substring(line.indexOf(':') + 1).strip())
+          .findFirst()
+          .orElse("unknown processor");
+    } catch (IOException e) {
+      return "unknown processor";
+    }
+  }
+}

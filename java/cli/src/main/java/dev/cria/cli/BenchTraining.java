@@ -1,0 +1,194 @@
+package dev.cria.cli;
+
+import dev.cria.Device;
+import dev.cria.Profile;
+import dev.cria.llm.Llama;
+import dev.cria.llm.MemoryPlan;
+import dev.cria.llm.lora.Lora;
+import dev.cria.llm.lora.LoraConfig;
+import dev.cria.llm.train.Item;
+import dev.cria.llm.train.Objective;
+import dev.cria.llm.train.StepReport;
+import dev.cria.llm.train.Trainer;
+import dev.cria.llm.train.TrainerConfig;
+import dev.cria.llm.train.TrainerListener;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Whole optimisation steps of a trainer, and where their time goes. */
+abstract class BenchTraining extends BenchRun {
+  @Option(
+      names = "--rank",
+      order = 10,
+      paramLabel = "R",
+      defaultValue = "16",
+      description = "Rank of the LoRA adapter on all linear layers (${DEFAULT-VALUE}).")
+  protected int rank;
+
+  @Option(
+      names = "--full",
+      order = 11,
+      description = "Train all parameters instead of an adapter; needs dense weights.")
+  protected boolean full;
+
+  @Option(
+      names = "--memory",
+      order = 12,
+      paramLabel = "SIZE",
+      converter = Sizes.Converter.class,
+      description = "Most resident memory; blocks are recomputed so that it holds (no limit).")
+  private long memory;
+
+  /** What the trainer reports on the way. */
+  private static final class Watch implements TrainerListener {
+    final List<StepReport> steps = new ArrayList<>();
+    final List<List<Profile.Entry>> calls = new ArrayList<>();
+    @Nullable MemoryPlan plan;
+    double preparation;
+    private long begin;
+
+    @Override
+    public void started(Start start) {
+      plan = start.memory();
+      begin = System.nanoTime();
+    }
+
+    @Override
+    public void step(StepReport report) {
+      if (steps.isEmpty()) {
+        preparation = (System.nanoTime() - begin) * 1e-9 - report.seconds();
+      }
+      steps.add(report);
+      calls.add(Profile.entries());
+      Profile.reset();
+    }
+  }
+
+  @Override
+  protected void check() {
+    super.check();
+    if (rank < 1 || rank > 1024) {
+      throw usage("--rank must be 1..1024: " + rank);
+    }
+  }
+
+  protected abstract Llama open(Device device, Progress progress) throws IOException;
+
+  protected abstract Objective objective();
+
+  /** One item of random tokens; every one has the same size. */
+  protected abstract Item item(int number, Random random, int vocab);
+
+  /** Items of a step. */
+  protected abstract int itemsPerStep();
+
+  /** What the step would have cost elsewhere: name of the items in the report. */
+  protected abstract String unit();
+
+  @Override
+  protected void measure(Device device) throws IOException {
+    try (Phases phases = new Phases();
+        Progress progress = progress();
+        Llama model = open(device, progress)) {
+      phases.done("weights");
+      if (!full) {
+        Lora.attach(model, LoraConfig.of(rank, rank));
+      }
+      Random random = new Random(0);
+      int count = itemsPerStep() * (repeats + 1);
+      List<Item> items = new ArrayList<>();
+      for (int i = 0; i < count; i++) {
+        items.add(item(i, random, model.config().vocab()));
+      }
+      TrainerConfig settings =
+          TrainerConfig.defaults()
+              .steps(repeats + 1L)
+              .batchItems(itemsPerStep())
+              .batchTokens((long) items.getFirst().rows() * itemsPerStep())
+              .memoryLimit(memory);
+      Watch watch = new Watch();
+      Profile.reset();
+      new Trainer(model, objective(), settings).listener(watch).train(items);
+      phases.done("training");
+      report(model, watch, phases);
+    }
+  }
+
+  private void report(Llama model, Watch watch, Phases phases) {
+    List<StepReport> steps = watch.steps.subList(1, watch.steps.size());
+    Measured seconds = Measured.of(steps.stream().mapToDouble(StepReport::seconds).toArray());
+    long rows = steps.getFirst().rows();
+    Measured rate = seconds.map(s -> rows / s);
+    fact("model_parameters", model.config().parameters());
+    fact("full", full);
+    fact("rank", full ? 0 : rank);
+    fact("tokens", rows);
+    fact(unit(), itemsPerStep());
+    fact("step_seconds", seconds);
+    fact("tokens_per_second", rate);
+    fact("peak_resident_bytes", phases.peak());
+    fact("phases", phases.toList());
+    say("step of %d tokens, %d %s", rows, itemsPerStep(), unit());
+    say("  %s s, %s tokens/s", seconds.show(3), rate.show(1));
+    double reference = watch.preparation / ((double) itemsPerStep() * watch.steps.size());
+    if (objective().name().equals("dpo")) {
+      Measured whole = seconds.map(s -> s + reference * itemsPerStep());
+      fact("reference_seconds_per_pair", reference);
+      fact("step_seconds_with_reference", whole);
+      say("  %s s with the reference pass, %.3f s a pair", whole.show(3), reference);
+    }
+    MemoryPlan plan = watch.plan;
+    if (plan != null) {
+      fact("memory_plan", plan.toMap());
+      say(
+          "  peak memory %s; %d of %d blocks recomputed",
+          Sizes.show(phases.peak()), plan.recomputedBlocks(), plan.blocks());
+    }
+    calls(watch, seconds);
+  }
+
+  /** Where the time of the steps after the first went; the last line is what is not native. */
+  private void calls(Watch watch, Measured seconds) {
+    Map<String, double[]> sums = new LinkedHashMap<>();
+    for (List<Profile.Entry> step : watch.calls.subList(1, watch.calls.size())) {
+      for (Profile.Entry e : step) {
+        double[] sum = sums.computeIfAbsent(e.name(), n -> new double[2]);
+        sum[0] += e.calls() / (double) repeats;
+        sum[1] += e.seconds() / repeats;
+      }
+    }
+    double mean =
+        watch.steps.subList(1, watch.steps.size()).stream()
+            .mapToDouble(StepReport::seconds)
+            .average()
+            .orElse(seconds.median());
+    double inside = sums.values().stream().mapToDouble(s -> s[1]).sum();
+    List<Map<String, Object>> rows = new ArrayList<>();
+    say("");
+    say("%-28s %9s %12s %8s", "where a step's time goes", "calls", "ms", "share");
+    sums.entrySet().stream()
+        .sorted((a, b) -> Double.compare(b.getValue()[1], a.getValue()[1]))
+        .forEach(e -> row(rows, e.getKey(), e.getValue()[0], e.getValue()[1], mean));
+    row(rows, "Java, all of it", 0, Math.max(0, mean - inside), mean);
+    say("%-28s %9s %12.2f", "mean of the steps", "", mean * 1e3);
+    fact("mean_step_seconds", mean);
+    fact("calls", rows);
+  }
+
+  private void row(
+      List<Map<String, Object>> rows, String name, double calls, double seconds, double whole) {
+    Map<String, Object> row = new LinkedHashMap<>();
+    row.put("name", name);
+    row.put("calls", calls);
+    row.put("seconds", seconds);
+    row.put("share", seconds / whole);
+    rows.add(row);
+    say("%-28s %9.0f %12.2f %6.2f %%", name, calls, seconds * 1e3, 100 * seconds / whole);
+  }
+}
