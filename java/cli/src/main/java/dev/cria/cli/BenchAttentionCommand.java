@@ -20,9 +20,9 @@ import picocli.CommandLine.Option;
     sortOptions = false,
     customSynopsis = "cria bench attention [OPTIONS]",
     description = {
-      "Measure causal attention over one sequence, forward and backward. Only pairs that see each",
-      "other count as work, and backward as 2.5 times forward. Memory is the most that was live,",
-      "scratch included."
+      "Measure causal attention over one sequence, forward and backward.",
+      "Only pairs that see each other count as work, and backward as 2.5 times forward. Memory is",
+      "the most that was live, scratch included."
     },
     footer = {"", "Example: cria bench attention --tokens 2048 --heads 32 --head-width 100"})
 final class BenchAttentionCommand extends BenchRun {

@@ -11,8 +11,9 @@ import picocli.CommandLine.Option;
     sortOptions = false,
     customSynopsis = "cria bench decode [OPTIONS]",
     description = {
-      "Measure how fast tokens are generated after a prompt, and the share of the bandwidth of",
-      "memory that this takes: what a token reads are the weights, the head, and the cache so far."
+      "Measure how fast tokens are generated after a prompt.",
+      "With the share of the bandwidth of memory: a token reads the weights, the head, and the",
+      "keys and values so far."
     },
     footer = {"", "Example: cria bench decode --prompt 512 --tokens 128"})
 final class BenchDecodeCommand extends BenchGeneration {

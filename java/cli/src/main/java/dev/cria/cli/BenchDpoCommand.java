@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
     sortOptions = false,
     customSynopsis = "cria bench dpo [OPTIONS]",
     description = {
-      "Measure whole steps of DPO, the reference pass included, and where the time goes.",
+      "Measure whole steps of DPO with the reference pass, and where the time goes.",
       "Both answers of a pair share the computation of their prompt."
     },
     footer = {"", "Example: cria bench dpo --prompt 384 --response 128"})

@@ -17,7 +17,8 @@ import picocli.CommandLine.Option;
     sortOptions = false,
     customSynopsis = "cria bench load --model DIR [OPTIONS]",
     description = {
-      "Measure how long a model folder takes to open, from the page cache after the first time."
+      "Measure how long a model folder takes to open.",
+      "After the first time its files are read from the page cache."
     },
     footer = {"", "Example: cria bench load --model open-llama-3b --weights nf4"})
 final class BenchLoadCommand extends BenchRun {

@@ -24,8 +24,8 @@ import picocli.CommandLine.Option;
     sortOptions = false,
     customSynopsis = "cria bench matmul [OPTIONS]",
     description = {
-      "Measure linear layers on the shapes of OpenLLaMA-3B, forward and backward to the input:",
-      "NF4 with LoRA, the bf16 head, and dense f32."
+      "Measure linear layers on the shapes of OpenLLaMA-3B.",
+      "NF4, optionally with LoRA, the bf16 head, and dense f32; forward, and backward to the input."
     },
     footer = {"", "Example: cria bench matmul --tokens 64,512,2048"})
 final class BenchMatmulCommand extends BenchRun {

@@ -10,7 +10,8 @@ import picocli.CommandLine.Command;
     sortOptions = false,
     customSynopsis = "cria bench peak [OPTIONS]",
     description = {
-      "Measure what this machine could do at best: multiply-adds in registers, and reading memory."
+      "Measure what this machine could do at best.",
+      "Multiply-adds in registers, by type of their inputs, and reading memory, on all threads."
     },
     footer = {"", "Example: cria bench peak --json"})
 final class BenchPeakCommand extends BenchRun {

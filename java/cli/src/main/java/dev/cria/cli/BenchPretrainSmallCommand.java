@@ -17,8 +17,8 @@ import picocli.CommandLine.Option;
     sortOptions = false,
     customSynopsis = "cria bench pretrain-small [OPTIONS]",
     description = {
-      "Measure whole steps that train all parameters of a LLaMA of 15 million, and where the time",
-      "goes: 6 blocks of width 288, 32,000 words, 8 sequences of 256 tokens."
+      "Measure whole steps that train all of a small LLaMA, and where the time goes.",
+      "15 million parameters: 6 blocks of width 288, 32,000 words; 8 sequences of 256 tokens."
     },
     footer = {"", "Example: cria bench pretrain-small --weights f32"})
 final class BenchPretrainSmallCommand extends BenchTraining {

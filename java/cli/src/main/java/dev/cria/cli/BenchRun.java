@@ -86,7 +86,11 @@ abstract class BenchRun extends CriaCommand {
     body.run();
     Profile.reset();
     body.run();
-    int inner = (int) Math.clamp(Math.ceil(0.05 / Math.max(1e-6, Profile.seconds())), 1, 1000);
+    if (Profile.seconds() == 0) {
+      throw new IllegalStateException(
+          "native calls are not counted: enabled after their first use");
+    }
+    int inner = (int) Math.clamp(Math.ceil(0.05 / Profile.seconds()), 1, 1000);
     double[][] seconds = new double[names.length][repeats];
     for (int r = 0; r < repeats; r++) {
       Profile.reset();
