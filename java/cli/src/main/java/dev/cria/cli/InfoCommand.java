@@ -24,6 +24,7 @@ final class InfoCommand extends CriaCommand {
   @Override
   protected int run() {
     try (HfFolder folder = HfFolder.open(model)) {
+      folder.checkTensors();
       LlamaConfig c = folder.config();
       Map<String, Object> facts = new LinkedHashMap<>();
       facts.put("layers", c.layers());

@@ -212,6 +212,7 @@ class BadInputTest {
     TinyModel.config(model, 261);
     refused(1, "[264, 32]", "generate", "--model", model);
     refused(1, "[264, 32]", "import", model, out);
+    refused(1, "[264, 32]", "info", model);
   }
 
   @Test

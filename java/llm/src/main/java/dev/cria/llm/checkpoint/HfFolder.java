@@ -153,8 +153,27 @@ public final class HfFolder implements WeightReader, AutoCloseable {
     return names.stream().anyMatch(name -> name.endsWith(BitsAndBytes.STATE_NF4));
   }
 
-  @Override
-  public Tensor dense(String name, long... shape) {
+  /**
+   * Checks that every tensor of the shape in {@code config.json} is there with the right shape and a
+   * type that can be read; of NF4 matrices that their codes and state are there.
+   *
+   * @throws InvalidInputException naming the first that is not
+   */
+  public void checkTensors() {
+    config.tensorShapes().forEach(this::checkTensor);
+  }
+
+  private void checkTensor(String name, long[] shape) {
+    NavigableSet<String> siblings = siblings(name);
+    if (siblings.isEmpty() || shape.length == 1) {
+      dtype(name, shape);
+    } else {
+      BitsAndBytes.parts(this, name, siblings, shape[0], shape[1]);
+    }
+  }
+
+  /** The type of a dense tensor that must have this shape. */
+  private DType dtype(String name, long[] shape) {
     SafetensorsFile.Entry entry = entry(name);
     DType dtype =
         switch (entry.dtype()) {
@@ -177,18 +196,28 @@ public final class HfFolder implements WeightReader, AutoCloseable {
               + " in the file, but config.json needs "
               + Arrays.toString(shape));
     }
-    Tensor tensor = Tensor.empty(device(), dtype, shape);
+    return dtype;
+  }
+
+  @Override
+  public Tensor dense(String name, long... shape) {
+    Tensor tensor = Tensor.empty(device(), dtype(name, shape), shape);
     tensor.copyFrom(data(name));
     return tensor;
   }
 
   @Override
   public @Nullable Nf4Matrix nf4(String name, long rows, long columns) {
-    NavigableSet<String> siblings = names.subSet(name + ".", true, name + "/", false);
+    NavigableSet<String> siblings = siblings(name);
     if (siblings.isEmpty()) {
       return null;
     }
     return Nf4Matrix.of(device(), BitsAndBytes.parts(this, name, siblings, rows, columns));
+  }
+
+  /** What bitsandbytes stores beside the codes of a matrix. */
+  private NavigableSet<String> siblings(String name) {
+    return names.subSet(name + ".", true, name + "/", false);
   }
 
   MemorySegment data(String name) {
