@@ -20,10 +20,8 @@ uint64_t mix(uint64_t z) {
 }
 
 const Operation *operation(int32_t index) {
-  auto i = static_cast<size_t>(index);
-  if (i < kProducts.size()) return &kProducts[i];
-  i -= kProducts.size();
-  return i < kStreams.size() ? &kStreams[i] : nullptr;
+  const auto i = static_cast<size_t>(index);
+  return i < operations().size() ? &operations()[i] : nullptr;
 }
 
 using Result = std::vector<std::vector<float>>;
@@ -71,6 +69,16 @@ double error_of(const std::vector<float> &got, const std::vector<float> &want, d
 }
 
 }  // namespace
+
+const std::vector<Operation> &operations() {
+  static const std::vector<Operation> all = [] {
+    std::vector<Operation> list;
+    for (const auto *some : {&kProducts, &kStreams, &kElementary})
+      list.insert(list.end(), some->begin(), some->end());
+    return list;
+  }();
+  return all;
+}
 
 void succeed(cria_status status) {
   if (status != CRIA_OK) throw Error{status, cria_last_error()};
@@ -149,13 +157,17 @@ uint16_t *Session::halves(int64_t n, float scale) {
 int32_t *Session::integers(int64_t n, int32_t below) {
   std::vector<int32_t> x(static_cast<size_t>(n));
   for (int32_t &v : x) v = static_cast<int32_t>(mix(drawn_++) % static_cast<uint64_t>(below));
-  return static_cast<int32_t *>(memory(n * 4, x.data()));
+  return integers(x);
+}
+
+int32_t *Session::integers(const std::vector<int32_t> &values) {
+  return static_cast<int32_t *>(memory(static_cast<int64_t>(values.size()) * 4, values.data()));
 }
 
 int32_t *Session::count_up(int64_t n) {
   std::vector<int32_t> x(static_cast<size_t>(n));
   for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<int32_t>(i);
-  return static_cast<int32_t *>(memory(n * 4, x.data()));
+  return integers(x);
 }
 
 float *Session::zeros(int64_t n) {

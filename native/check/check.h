@@ -34,6 +34,7 @@ class Session {
   float *floats(int64_t n, float scale = 1);
   uint16_t *halves(int64_t n, float scale);  // the same as bf16
   int32_t *integers(int64_t n, int32_t below);
+  int32_t *integers(const std::vector<int32_t> &values);
   int32_t *count_up(int64_t n);
   float *zeros(int64_t n);
   uint8_t *zero_bytes(int64_t n);
@@ -76,8 +77,10 @@ struct Operation {
   Problem (*make)(Session &session, Size size);
 };
 
-// In two files, by what they are bound by.
-extern const std::vector<Operation> kProducts, kStreams;
+// In files by kind.
+extern const std::vector<Operation> kProducts, kStreams, kElementary;
+// All of them.
+const std::vector<Operation> &operations();
 
 // Throws what the last call said unless its status is CRIA_OK.
 void succeed(cria_status status);

@@ -189,6 +189,21 @@ Problem logprob(Session &s, Size size) {
           4.0 * t * c * v};
 }
 
+Problem logprob_backward(Session &s, Size size) {
+  const auto [t, c, v] = head_shape(size);
+  const uint16_t *w = s.halves(v * c, 0.1f);
+  const float *h = s.floats(t * c), *dlogp = s.floats(t), *dentropy = s.floats(t);
+  float *dh = s.zeros(t * c);
+  int32_t *labels = s.integers(t, static_cast<int32_t>(v));
+  return {[=, &s, t = t, c = c, v = v] {
+            succeed(cria_linear_logprob_bwd(s.queue(), t, c, v, CRIA_BF16, w, h, labels, dlogp,
+                                            dentropy, dh, nullptr));
+          },
+          {{dh, t * c, 2 * kRounded}},
+          4.0 * v * c + 8.0 * t * c,
+          4.0 * t * c * v};
+}
+
 }  // namespace
 
 const std::vector<Operation> kProducts = {
@@ -207,6 +222,7 @@ const std::vector<Operation> kProducts = {
     {"kv_attention", kv_attention},
     {"linear_cross_entropy", cross_entropy},
     {"linear_logprob", logprob},
+    {"linear_logprob_bwd", logprob_backward},
 };
 
 }  // namespace cria::check

@@ -12,9 +12,8 @@
 
 namespace {
 
-using cria::check::kProducts;
-using cria::check::kStreams;
 using cria::check::Operation;
+using cria::check::operations;
 using cria::check::Problem;
 using cria::check::Session;
 using cria::check::Size;
@@ -131,8 +130,7 @@ void run(cria_queue *simt, cria_queue *cpu) {
       "| conflicts | mma "
       "k16 | mma k8 | x least |\n"
       "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
-  for (const Operation &operation : kProducts) count(simt, operation, conflicts);
-  for (const Operation &operation : kStreams) count(simt, operation, conflicts);
+  for (const Operation &operation : operations()) count(simt, operation, conflicts);
   std::printf(
       "\n# Where are bank conflicts?\n\nAll of them at look-ups whose address is data: tables of "
       "code values and of the dynamic maps.\n\n"
@@ -146,8 +144,7 @@ void run(cria_queue *simt, cria_queue *cpu) {
       "| operation | MB | GFLOP |");
   for (const Gpu &gpu : kGpus) std::printf(" %s us | limit |", gpu.name);
   std::printf("\n|---|---|---|---|---|---|---|\n");
-  for (const Operation &operation : kProducts) roofline(cpu, operation);
-  for (const Operation &operation : kStreams) roofline(cpu, operation);
+  for (const Operation &operation : operations()) roofline(cpu, operation);
 }
 
 struct Opened {
