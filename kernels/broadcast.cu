@@ -4,6 +4,7 @@
 // been joined: mostly one division. A copy whose two sides run along different axes goes through tiles in shared memory, so
 // that both read and write whole sectors.
 #include <cstdlib>
+#include <type_traits>
 #include <utility>
 
 #include "abi/strides.h"
@@ -15,7 +16,7 @@ namespace cria::gpu {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kEach = 4;  // elements of a thread, kThreads apart: their loads overlap
+constexpr int kEach = 4;  // elements (or runs) of a thread, kThreads apart: their loads overlap
 constexpr int kBlockElements = kThreads * kEach;
 
 struct Offsets {
@@ -80,23 +81,24 @@ void binary_kernel(int64_t n, Box box, cria_binary_op op, const float *a, const 
   }
 }
 
-template <class T>
+// Moves n runs of N elements; the dimensions of the box count runs.
+template <class T, int N>
 CRIA_KERNEL(kThreads, 4)
 void copy_strided_kernel(int64_t n, Box box, const T *x, T *y) {
   const int64_t first = int64_t(block_x()) * kBlockElements + thread_index();
-  T value[kEach];
+  Vec<T, N> value[kEach];
   int64_t to[kEach];
 #pragma unroll
   for (int j = 0; j < kEach; ++j) {
     const int64_t i = first + j * kThreads;
     if (i >= n) continue;
     const Offsets at = offsets_of(box, i);
-    value[j] = load(x + at.a);
+    value[j] = load_vec<N>(x + at.a);
     to[j] = at.b;
   }
 #pragma unroll
   for (int j = 0; j < kEach; ++j) {
-    if (first + j * kThreads < n) store(y + to[j], value[j]);
+    if (first + j * kThreads < n) store_vec(y + to[j], value[j]);
   }
 }
 
@@ -165,14 +167,39 @@ int32_t fastest_axis(const int64_t *strides, int32_t end) {
   return best;
 }
 
+// Whether the last axis consists of runs of `count` elements that lie together, aligned, on both sides.
+bool has_runs(const Box &box, int64_t count, const void *x, const void *y, int64_t element_bytes) {
+  const int32_t last = box.rank - 1;
+  bool even = box.a[last] == 1 && box.b[last] == 1 && box.dims[last] % count == 0;
+  for (int32_t i = 0; i < last; ++i) even = even && box.a[i] % count == 0 && box.b[i] % count == 0;
+  const auto addresses = reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(y);
+  return even && addresses % static_cast<uintptr_t>(count * element_bytes) == 0;
+}
+
+// The order of copying is free: the fastest axis of the target is the last of the box.
 template <class T>
 void copy_box(GpuQueue &queue, Box box, const void *from, void *to) {
   const auto *x = static_cast<const T *>(from);
   auto *y = static_cast<T *>(to);
   const int64_t n = count_of(box);
   const int32_t last = box.rank - 1;
-  // The order of copying is free: the fastest axis of the target comes last.
-  swap_axes(box, fastest_axis(box.b, box.rank), last);
+  if constexpr (sizeof(T) < 4) {
+    if (has_runs(box, 2, from, to, sizeof(T))) {
+      for (int32_t i = 0; i < last; ++i) {
+        box.a[i] /= 2;
+        box.b[i] /= 2;
+      }
+      box.dims[last] /= 2;
+      using Wider = std::conditional_t<sizeof(T) == 1, uint16_t, uint32_t>;
+      return copy_box<Wider>(queue, box, from, to);
+    }
+  } else if (has_runs(box, 4, from, to, sizeof(T))) {
+    box.dims[last] /= 4;
+    box.a[last] = box.b[last] = 4;
+    launch(queue, "copy_strided", &copy_strided_kernel<T, 4>, {divide_up(n / 4, kBlockElements)},
+           kThreads, 0, n / 4, box, x, y);
+    return;
+  }
   const int32_t source = fastest_axis(box.a, box.rank);
   // In axes shorter than this most threads of a tile would idle.
   constexpr int64_t kLeast = kTile / 4;
@@ -185,8 +212,8 @@ void copy_box(GpuQueue &queue, Box box, const void *from, void *to) {
            int(kTile * kPitch<T> * sizeof(T)), box, x, y);
     return;
   }
-  launch(queue, "copy_strided", &copy_strided_kernel<T>, {divide_up(n, kBlockElements)}, kThreads,
-         0, n, box, x, y);
+  launch(queue, "copy_strided", &copy_strided_kernel<T, 1>, {divide_up(n, kBlockElements)},
+         kThreads, 0, n, box, x, y);
 }
 
 }  // namespace
@@ -204,7 +231,8 @@ cria_status binary(cria_queue *queue, cria_binary_op op, int32_t rank, const int
 cria_status copy_strided(cria_queue *queue, int32_t element_bytes, int32_t rank,
                          const int64_t *dims, const void *x, const int64_t *x_strides, void *y,
                          const int64_t *y_strides) {
-  const Box box = Box::collapse(rank, dims, x_strides, y_strides);
+  Box box = Box::collapse(rank, dims, x_strides, y_strides);
+  swap_axes(box, fastest_axis(box.b, box.rank), box.rank - 1);
   switch (element_bytes) {
     case 1:
       copy_box<uint8_t>(queue_of(queue), box, x, y);

@@ -71,7 +71,7 @@ struct Add {
   }
 };
 
-// ---- unary: y = op(x), and dx = dy * op'(x) given x and y
+// ---- unary: y = op(x), and dx = dy * op'(x) given x or y
 
 CRIA_GPU float sigmoid(float x) {
   const float e = expf(-fabsf(x)), large = 1.0f / (1.0f + e);
@@ -105,16 +105,20 @@ CRIA_GPU float value_of(cria_unary_op op, float x) {
   }
 }
 
-CRIA_GPU float gradient_of(cria_unary_op op, float x, float y, float dy) {
+// Whether the derivative is taken from y = op(x); else it is from x.
+bool derived_from_output(cria_unary_op op) { return op == CRIA_EXP || op == CRIA_SQRT; }
+
+// x: op's input, or its output by the function above.
+CRIA_GPU float gradient_of(cria_unary_op op, float x, float dy) {
   switch (op) {
     case CRIA_NEG:
       return -dy;
     case CRIA_EXP:
-      return dy * y;
+      return dy * x;
     case CRIA_LOG:
       return dy / x;
     case CRIA_SQRT:
-      return dy * 0.5f / y;
+      return dy * 0.5f / x;
     case CRIA_SQUARE:
       return dy * (x + x);
     case CRIA_SIGMOID:
@@ -147,14 +151,13 @@ struct Unary {
 
 struct UnaryBackward {
   cria_unary_op op;
-  const float *x, *y, *dy;
+  const float *x, *dy;
   float *dx;
   template <int N>
   CRIA_GPU void at(int64_t i) const {
-    const Vec<float, N> in = load_vec<N>(x + i), value = load_vec<N>(y + i),
-                        grad = load_vec<N>(dy + i);
+    const Vec<float, N> in = load_vec<N>(x + i), grad = load_vec<N>(dy + i);
     Vec<float, N> out;
-    for (int j = 0; j < N; ++j) out[j] = gradient_of(op, in[j], value[j], grad[j]);
+    for (int j = 0; j < N; ++j) out[j] = gradient_of(op, in[j], grad[j]);
     store_vec(dx + i, out);
   }
 };
@@ -208,8 +211,9 @@ cria_status unary(cria_queue *queue, cria_unary_op op, int64_t n, const float *x
 
 cria_status unary_bwd(cria_queue *queue, cria_unary_op op, int64_t n, const float *x,
                       const float *y, const float *dy, float *dx) {
-  each(queue_of(queue), "unary_bwd", n, vectors_of_4(n, {x, y, dy, dx}),
-       UnaryBackward{op, x, y, dy, dx});
+  const float *from = derived_from_output(op) ? y : x;
+  each(queue_of(queue), "unary_bwd", n, vectors_of_4(n, {from, dy, dx}),
+       UnaryBackward{op, from, dy, dx});
   return CRIA_OK;
 }
 

@@ -110,6 +110,7 @@ struct Registration {
               {7680, 0, {2560, 1, 64}},
               {7680, 0, {2560, 40, 1}}},
              {"moving heads", {4, 33, 20}, {2640, 0, {20, 80, 1}}, {2640, 0, {660, 20, 1}}},
+             {"moving wide heads", {3, 9, 48}, {1296, 0, {48, 144, 1}}, {1296, 0, {432, 48, 1}}},
              {"reversing axes", {9, 10, 11}, {990, 0, {1, 9, 90}}, {990, 0, {110, 11, 1}}},
              {"repeating rows", {40, 50}, {50, 0, {0, 1}}, {2000, 0, {50, 1}}},
              {"repeating elements", {40, 50}, {40, 0, {1, 0}}, {2000, 0, {50, 1}}},
@@ -121,11 +122,13 @@ struct Registration {
               {4000, 9, {80, 1}}},
              {"of every other element", {12, 40}, {960, 0, {80, 2}}, {480, 0, {40, 1}}},
              {"backwards", {8, 35}, {280, 279, {-35, -1}}, {280, 0, {35, 1}}}}) {
-      Register(std::string("copy_strided ") + copy.name, [copy](Context &c) {
+      const auto run = [copy](Context &c) {
         copy_case<uint8_t>(c, copy.dims, copy.source, copy.target);
         copy_case<uint16_t>(c, copy.dims, copy.source, copy.target);
         copy_case<uint32_t>(c, copy.dims, copy.source, copy.target);
-      });
+      };
+      Register(std::string("copy_strided ") + copy.name, run);
+      Register(std::string("copy_strided, aligned, ") + copy.name, aligned(run));
     }
   }
 } registration;
