@@ -203,6 +203,7 @@ void attention_kernel(int64_t t, int heads, int group, int d, float scale, bool 
     }
     const int row = first + 16 * m;
     const int64_t stride = int64_t(heads) * d;
+    warp_sync();
     write_rows<N8>(o[m], factor[0], factor[1], queries, block.rows - row, d, vectors,
                    out + (block.row + row) * stride + head * d, stride);
   }

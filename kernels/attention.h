@@ -171,15 +171,14 @@ CRIA_GPU void as_fragment(const float (&left)[4], const float (&right)[4], uint3
 }
 
 // Writes the first `rows` of 16 rows of sums, times a factor for the upper and one for the lower fragment row, to rows of
-// d floats, `stride` apart. They go through 32 * kPitch bytes of shared memory that no other warp uses, since a warp must
-// write whole rows to fill sectors.
+// d floats, `stride` apart. They go through 32 * kPitch bytes of shared memory that no other warp uses and no lane still
+// reads, since a warp must write whole rows to fill sectors.
 template <int N8>
 CRIA_GPU void write_rows(const float (&sums)[N8][4], float upper, float lower, uint32_t stage,
                          int rows, int d, bool vectors, float *to, int64_t stride) {
   constexpr int kRow = HeadTile<N8>::kPitch / 2;  // floats
   const Shared<float> staged = shared<float>(stage);
   const Shared<float> own = staged + (lane_index() / 4 * kRow + lane_index() % 4 * 2);
-  warp_sync();
 #pragma unroll
   for (int n = 0; n < N8; ++n) {
     own.set_vec(8 * n, Vec<float, 2>{{sums[n][0] * upper, sums[n][1] * upper}});

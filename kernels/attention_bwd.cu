@@ -263,6 +263,7 @@ void keys_kernel(int64_t t, int heads, int group, int d, float base_2, float sca
   const int64_t stride = int64_t(kv_heads) * d;
   const int64_t at = (block.row + first) * stride + kv_head * d;
   write_rows<N8>(dv_sums[0], 1, 1, free_rows, block.rows - first, d, vectors, dv + at, stride);
+  warp_sync();
   write_rows<N8>(dk_sums[0], scale, scale, free_rows, block.rows - first, d, vectors, dk + at,
                  stride);
 }
