@@ -32,6 +32,33 @@ void add_dots(const GemmKernels &kernels, bool as_bf16, int64_t depth, const voi
   }
 }
 
+// c += alpha * sums, or = where not `add`, for columns [begin, end) of all rows.
+void store_sums(int64_t begin, int64_t end, int height, float alpha, bool add,
+                const float (*sums)[kMostRows], float *c, int64_t ldc) {
+  for (int64_t j = begin; j < end; ++j) {
+    for (int i = 0; i < height; ++i) {
+      const float value = alpha * sums[j - begin][i];
+      float &out = c[i * ldc + j];
+      out = add ? out + value : value;
+    }
+  }
+}
+
+// Sums for weight rows [begin, end), decoded in registers: the codes stream past x once, row by row.
+void dots_of_runs(const GemmKernels &kernels, const RowReader &reader, int64_t depth, int64_t begin,
+                  int64_t end, int height, const float *x, int64_t ldx, float (*sums)[kMostRows]) {
+  constexpr int64_t kRuns = 256;
+  float scales[kRuns];
+  for (int64_t j = begin; j < end; ++j) {
+    for (int64_t k = 0; k < depth; k += 64 * kRuns) {
+      const Nf4Rows row = reader.read_runs(j, k, std::min(64 * kRuns, depth - k), scales);
+      float part[kMostRows];
+      kernels.dot_nf4(row, height, x + k, ldx, part);
+      for (int i = 0; i < height; ++i) sums[j - begin][i] += part[i];
+    }
+  }
+}
+
 }  // namespace
 
 bool gemv_serves(int64_t m, const Term &term) {
@@ -52,8 +79,21 @@ void gemv(CpuDevice &device, const GemmKernels &kernels, int64_t m, int64_t n, c
   }
   const RowReader reader(kernels, term.b, as_bf16);
   const int height = static_cast<int>(m);
-  const int64_t grain = std::max<int64_t>(1, kTaskWeights / term.k);
-  device.parallel_range(n, std::min(grain, kRowBlock), [&](int64_t begin, int64_t end) {
+  const int64_t grain = std::min(std::max<int64_t>(1, kTaskWeights / term.k), kRowBlock);
+  if (!as_bf16 && kernels.dot_nf4 && reader.has_runs()) {
+    const int64_t ldx = (term.k + 127) / 128 * 128;
+    const ScratchBlock ordered(device, m * ldx * 4);
+    auto *x = ordered.as<float>();
+    for (int64_t i = 0; i < m; ++i)
+      kernels.order_nf4(term.k, static_cast<const float *>(rows) + i * ld, x + i * ldx);
+    device.parallel_range(n, grain, [&](int64_t begin, int64_t end) {
+      float sums[kRowBlock][kMostRows] = {};
+      dots_of_runs(kernels, reader, term.k, begin, end, height, x, ldx, sums);
+      store_sums(begin, end, height, term.alpha, add, sums, c, ldc);
+    });
+    return;
+  }
+  device.parallel_range(n, grain, [&](int64_t begin, int64_t end) {
     alignas(64) float buffer[kRowsAtOnce * kChunk];
     float sums[kRowBlock][kMostRows] = {};
     for (int64_t k = 0; k < term.k; k += kChunk) {
@@ -66,13 +106,7 @@ void gemv(CpuDevice &device, const GemmKernels &kernels, int64_t m, int64_t n, c
         add_dots(kernels, as_bf16, depth, weights, ldw, count, height, x, ld, sums + (j - begin));
       }
     }
-    for (int64_t j = begin; j < end; ++j) {
-      for (int i = 0; i < height; ++i) {
-        const float value = term.alpha * sums[j - begin][i];
-        float &out = c[i * ldc + j];
-        out = add ? out + value : value;
-      }
-    }
+    store_sums(begin, end, height, term.alpha, add, sums, c, ldc);
   });
 }
 

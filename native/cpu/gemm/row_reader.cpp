@@ -64,6 +64,19 @@ const void *RowReader::read_rows(int64_t row, int64_t rows, int64_t first, int64
   return buffer;
 }
 
+bool RowReader::has_runs() const {
+  if (b_.kind != MatrixB::nf4) return false;
+  const auto &w = *static_cast<const cria_nf4 *>(b_.data);
+  return w.block_size >= 64 && w.k % 64 == 0;
+}
+
+Nf4Rows RowReader::read_runs(int64_t row, int64_t first, int64_t n, float *scales) const {
+  const auto &w = *static_cast<const cria_nf4 *>(b_.data);
+  const int64_t start = row * w.k + first;
+  for (int64_t i = 0; i * 64 < n; ++i) scales[i] = scale((start + i * 64) >> block_shift_);
+  return {1, n, 64, w.codes + start / 2, w.k / 2, w.code_map, scales, 0};
+}
+
 void RowReader::decode_nf4(int64_t row, int64_t rows, int64_t first, int64_t n, char *to,
                            int64_t ld) const {
   const auto &w = *static_cast<const cria_nf4 *>(b_.data);

@@ -151,6 +151,11 @@ extern const GemmKernels gemm_kernels = {
 #else
     nullptr,
 #endif
+#if CRIA_TIER == 1
+    dot_nf4,   order_nf4,
+#else
+    nullptr,   nullptr,
+#endif
 };
 
 }  // namespace CRIA_TIER_NS

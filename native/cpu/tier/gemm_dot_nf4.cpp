@@ -1,0 +1,115 @@
+// gemm_dot_nf4.cpp: dot products of a row of NF4 codes with activations, decoded in registers (AVX2).
+//
+// The sixteen canonical values of a block are bf16, kept as their low and their high bytes: one byte shuffle looks up 32
+// weights at once. They come out in an order of their own, into which the activations are brought beforehand.
+#include "cpu/tier/gemm_kernels.h"
+#include "cpu/tier/simd.h"
+
+#if CRIA_TIER == 1
+
+namespace cria::cpu {
+namespace CRIA_TIER_NS {
+namespace {
+
+constexpr int64_t kRun = 64;  // weights of one scale
+constexpr int64_t kPair =
+    2 * kRun;               // two runs are decoded together, each in its half of the registers
+constexpr int kChains = 4;  // independent sums hide the latency of the multiply-add
+
+// The low and the high bytes of the canonical values of two runs.
+struct Table {
+  __m256i low, high;
+};
+
+// The values of codes 4q .. 4q+3 for both runs, each in the upper half of a word.
+CRIA_INLINE __m256i canonical(const float *map, __m256 scales) {
+  const __m256 values = _mm256_broadcast_ps(reinterpret_cast<const __m128 *>(map));
+  const __m256i bits = _mm256_castps_si256(_mm256_mul_ps(values, scales));
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd);
+  return _mm256_srli_epi32(rounded, 16);
+}
+
+CRIA_INLINE Table table_of(const float *map, float first, float second) {
+  const __m256 scales = _mm256_setr_m128(_mm_set1_ps(first), _mm_set1_ps(second));
+  const __m256i lower = _mm256_packus_epi32(canonical(map, scales), canonical(map + 4, scales)),
+                upper =
+                    _mm256_packus_epi32(canonical(map + 8, scales), canonical(map + 12, scales));
+  const __m256i low_byte = _mm256_set1_epi16(0xFF);
+  return {_mm256_packus_epi16(_mm256_and_si256(lower, low_byte), _mm256_and_si256(upper, low_byte)),
+          _mm256_packus_epi16(_mm256_srli_epi16(lower, 8), _mm256_srli_epi16(upper, 8))};
+}
+
+// The values of 16 codes of each run, one a byte, as floats. Words of bf16 are widened by a shift and a mask, for which
+// processors have more units than for shuffles: vectors have the codes 0, 2, 4, 6; 1, 3, 5, 7; 8, 10, ..; 9, 11, .. of both.
+CRIA_INLINE void look_up(const Table &table, __m256i codes, vf (&values)[kChains]) {
+  const __m256i low = _mm256_shuffle_epi8(table.low, codes),
+                high = _mm256_shuffle_epi8(table.high, codes);
+  const __m256i first = _mm256_unpacklo_epi8(low, high), last = _mm256_unpackhi_epi8(low, high);
+  const __m256i upper_word = _mm256_set1_epi32(static_cast<int>(0xFFFF0000u));
+  values[0] = (vf)_mm256_slli_epi32(first, 16);
+  values[1] = (vf)_mm256_and_si256(first, upper_word);
+  values[2] = (vf)_mm256_slli_epi32(last, 16);
+  values[3] = (vf)_mm256_and_si256(last, upper_word);
+}
+
+template <int M>
+CRIA_INLINE void add_products(const vf (&values)[kChains], const float *x, int64_t ldx,
+                              vf (&acc)[M][kChains]) {
+  for (int j = 0; j < kChains; ++j) {
+    for (int i = 0; i < M; ++i) acc[i][j] = fma(values[j], load(x + i * ldx + j * W), acc[i][j]);
+  }
+}
+
+template <int M>
+void dot_of(const Nf4Rows &row, const float *x, int64_t ldx, float *out) {
+  vf acc[M][kChains];
+  for (int i = 0; i < M; ++i) {
+    for (int j = 0; j < kChains; ++j) acc[i][j] = vf{};
+  }
+  const __m256i nibble = _mm256_set1_epi8(15);
+  const uint8_t *codes = row.codes;
+  const float *scale = row.scales;
+  for (int64_t k = 0; k < row.n; k += kPair, codes += kPair / 2, scale += 2) {
+    // A last run alone is its own partner: the activations of the second are zeros.
+    const int64_t partner = k + kRun < row.n ? 1 : 0;
+    const Table table = table_of(row.map, scale[0], scale[partner]);
+    for (int64_t half = 0; half < kRun / 2; half += 16, x += kPair / 2) {
+      const auto *first = reinterpret_cast<const __m128i *>(codes + half);
+      const auto *second = reinterpret_cast<const __m128i *>(codes + half + partner * kRun / 2);
+      const __m256i pairs = _mm256_setr_m128i(_mm_loadu_si128(first), _mm_loadu_si128(second));
+      vf values[kChains];
+      look_up(table, _mm256_and_si256(_mm256_srli_epi16(pairs, 4), nibble), values);
+      add_products<M>(values, x, ldx, acc);
+      look_up(table, _mm256_and_si256(pairs, nibble), values);
+      add_products<M>(values, x + kChains * W, ldx, acc);
+    }
+  }
+  for (int i = 0; i < M; ++i) {
+    out[i] = reduce_add((acc[i][0] + acc[i][1]) + (acc[i][2] + acc[i][3]));
+  }
+}
+
+}  // namespace
+
+void dot_nf4(const Nf4Rows &row, int m, const float *x, int64_t ldx, float *out) {
+  for (; m >= 2; m -= 2, x += 2 * ldx, out += 2) dot_of<2>(row, x, ldx, out);
+  if (m == 1) dot_of<1>(row, x, ldx, out);
+}
+
+void order_nf4(int64_t k, const float *x, float *to) {
+  for (int64_t pair = 0; pair < k; pair += kPair) {
+    for (int64_t i = 0; i < kPair; ++i, ++to) {
+      // As dot_of reads: half of a run, high or low nibbles, vector, lane.
+      const int64_t half = i / 64, odd = i / 32 % 2, vector = i / 8 % 4, lane = i % 8;
+      const int64_t byte = half * 16 + vector / 2 * 8 + lane % 4 * 2 + vector % 2;
+      const int64_t from = pair + lane / 4 * kRun + 2 * byte + odd;
+      *to = from < k ? x[from] : 0;
+    }
+  }
+}
+
+}  // namespace CRIA_TIER_NS
+}  // namespace cria::cpu
+
+#endif
