@@ -12,49 +12,79 @@ namespace {
 constexpr int64_t kMostRows = 8;
 constexpr int64_t kLeastDepth = 64;  // below this, summing the lanes costs more than the products
 constexpr int64_t kTaskWeights = 1 << 16;
-// Weights decoded at a time, and rows that use a piece of x while it is in the first-level cache.
-constexpr int64_t kChunk = 1024, kRowsAtOnce = 4, kRowBlock = 32;
+constexpr int64_t kTaskRows = 32;
 
-// sums[r][i] += w_r . x_i for a piece of `rows` weight rows, laid out in `weights` at distance ldw.
-void add_dots(const GemmKernels &kernels, bool as_bf16, int64_t depth, const void *weights,
-              int64_t ldw, int64_t rows, int height, const void *x, int64_t ldx,
-              float (*sums)[kMostRows]) {
-  for (int64_t r = 0; r < rows; ++r) {
-    float part[kMostRows];
+// Rows of activations, float32 or bf16.
+struct Activations {
+  const void *rows;
+  int64_t ld;
+  int height;
+
+  const float *floats(int64_t k) const { return static_cast<const float *>(rows) + k; }
+  const uint16_t *halves(int64_t k) const { return static_cast<const uint16_t *>(rows) + k; }
+};
+
+// Products of some weight rows with each row of activations.
+using Sums = float[kMostRows];
+
+// ---- Sums of weight rows [begin, end), three ways
+
+// As they are stored, row by row.
+void dots_of_dense(const GemmKernels &kernels, const Term &term, bool as_bf16, int64_t begin,
+                   int64_t end, const Activations &x, Sums *sums) {
+  for (int64_t j = begin; j < end; ++j, ++sums) {
+    const int64_t at = j * term.b.ld;
+    if (term.b.kind == MatrixB::f32) {
+      kernels.dot_f32(term.k, static_cast<const float *>(term.b.data) + at, x.height, x.floats(0),
+                      x.ld, *sums);
+      continue;
+    }
+    const uint16_t *w = static_cast<const uint16_t *>(term.b.data) + at;
     if (as_bf16) {
-      kernels.dot_bf16(depth, static_cast<const uint16_t *>(weights) + r * ldw, height,
-                       static_cast<const uint16_t *>(x), ldx, part);
+      kernels.dot_bf16(term.k, w, x.height, x.halves(0), x.ld, *sums);
     } else {
-      kernels.dot_f32(depth, static_cast<const float *>(weights) + r * ldw, height,
-                      static_cast<const float *>(x), ldx, part);
-    }
-    for (int i = 0; i < height; ++i) sums[r][i] += part[i];
-  }
-}
-
-// c += alpha * sums, or = where not `add`, for columns [begin, end) of all rows.
-void store_sums(int64_t begin, int64_t end, int height, float alpha, bool add,
-                const float (*sums)[kMostRows], float *c, int64_t ldc) {
-  for (int64_t j = begin; j < end; ++j) {
-    for (int i = 0; i < height; ++i) {
-      const float value = alpha * sums[j - begin][i];
-      float &out = c[i * ldc + j];
-      out = add ? out + value : value;
+      kernels.dot_widened(term.k, w, x.height, x.floats(0), x.ld, *sums);
     }
   }
 }
 
-// Sums for weight rows [begin, end), decoded in registers: the codes stream past x once, row by row.
+// NF4 codes decoded in registers, row by row; x in the order of dot_nf4.
 void dots_of_runs(const GemmKernels &kernels, const RowReader &reader, int64_t depth, int64_t begin,
-                  int64_t end, int height, const float *x, int64_t ldx, float (*sums)[kMostRows]) {
+                  int64_t end, const Activations &x, Sums *sums) {
   constexpr int64_t kRuns = 256;
   float scales[kRuns];
-  for (int64_t j = begin; j < end; ++j) {
+  for (int64_t j = begin; j < end; ++j, ++sums) {
     for (int64_t k = 0; k < depth; k += 64 * kRuns) {
       const Nf4Rows row = reader.read_runs(j, k, std::min(64 * kRuns, depth - k), scales);
-      float part[kMostRows];
-      kernels.dot_nf4(row, height, x + k, ldx, part);
-      for (int i = 0; i < height; ++i) sums[j - begin][i] += part[i];
+      Sums part;
+      kernels.dot_nf4(row, x.height, x.floats(k), x.ld, part);
+      for (int i = 0; i < x.height; ++i) (*sums)[i] += part[i];
+    }
+  }
+}
+
+// NF4 codes decoded in pieces of a few rows, which use a piece of x while it is in the first-level cache.
+void dots_of_decoded(const GemmKernels &kernels, const RowReader &reader, bool as_bf16,
+                     int64_t depth, int64_t begin, int64_t end, const Activations &x, Sums *sums) {
+  constexpr int64_t kChunk = 1024, kRowsAtOnce = 4;
+  alignas(64) float buffer[kRowsAtOnce * kChunk];
+  for (int64_t k = 0; k < depth; k += kChunk) {
+    const int64_t chunk = std::min(kChunk, depth - k);
+    for (int64_t j = begin; j < end; j += kRowsAtOnce) {
+      const int64_t count = std::min(kRowsAtOnce, end - j);
+      int64_t ldw = kChunk;
+      const void *weights = reader.read_rows(j, count, k, chunk, buffer, &ldw);
+      for (int64_t r = 0; r < count; ++r) {
+        Sums part;
+        if (as_bf16) {
+          kernels.dot_bf16(chunk, static_cast<const uint16_t *>(weights) + r * ldw, x.height,
+                           x.halves(k), x.ld, part);
+        } else {
+          kernels.dot_f32(chunk, static_cast<const float *>(weights) + r * ldw, x.height,
+                          x.floats(k), x.ld, part);
+        }
+        for (int i = 0; i < x.height; ++i) sums[j - begin + r][i] += part[i];
+      }
     }
   }
 }
@@ -68,45 +98,41 @@ bool gemv_serves(int64_t m, const Term &term) {
 
 void gemv(CpuDevice &device, const GemmKernels &kernels, int64_t m, int64_t n, const Term &term,
           bool as_bf16, bool add, float *c, int64_t ldc) {
-  const void *rows = term.a.data;
-  int64_t ld = term.a.ld;
-  std::optional<ScratchBlock> copy;
+  Activations x{term.a.data, term.a.ld, static_cast<int>(m)};
+  std::optional<ScratchBlock> copy, ordered;
   if (needs_pack(term.a, as_bf16)) {
-    ld = packed_ld(term.k, as_bf16);
-    copy.emplace(device, m * ld * (as_bf16 ? 2 : 4));
+    x.ld = packed_ld(term.k, as_bf16);
+    copy.emplace(device, m * x.ld * (as_bf16 ? 2 : 4));
     pack_a(kernels, term.a, term.k, as_bf16, 0, m, copy->as<void>());
-    rows = copy->as<void>();
+    x.rows = copy->as<void>();
   }
   const RowReader reader(kernels, term.b, as_bf16);
-  const int height = static_cast<int>(m);
-  const int64_t grain = std::min(std::max<int64_t>(1, kTaskWeights / term.k), kRowBlock);
-  if (!as_bf16 && kernels.dot_nf4 && reader.has_runs()) {
-    const int64_t ldx = (term.k + 127) / 128 * 128;
-    const ScratchBlock ordered(device, m * ldx * 4);
-    auto *x = ordered.as<float>();
+  const bool runs = !as_bf16 && kernels.dot_nf4 && reader.has_runs();
+  if (runs) {
+    const int64_t ld = (term.k + 127) / 128 * 128;
+    ordered.emplace(device, m * ld * 4);
     for (int64_t i = 0; i < m; ++i)
-      kernels.order_nf4(term.k, static_cast<const float *>(rows) + i * ld, x + i * ldx);
-    device.parallel_range(n, grain, [&](int64_t begin, int64_t end) {
-      float sums[kRowBlock][kMostRows] = {};
-      dots_of_runs(kernels, reader, term.k, begin, end, height, x, ldx, sums);
-      store_sums(begin, end, height, term.alpha, add, sums, c, ldc);
-    });
-    return;
+      kernels.order_nf4(term.k, x.floats(i * x.ld), ordered->as<float>() + i * ld);
+    x.rows = ordered->as<void>();
+    x.ld = ld;
   }
+  const int64_t grain = std::clamp<int64_t>(kTaskWeights / term.k, 1, kTaskRows);
   device.parallel_range(n, grain, [&](int64_t begin, int64_t end) {
-    alignas(64) float buffer[kRowsAtOnce * kChunk];
-    float sums[kRowBlock][kMostRows] = {};
-    for (int64_t k = 0; k < term.k; k += kChunk) {
-      const int64_t depth = std::min(kChunk, term.k - k);
-      const char *x = static_cast<const char *>(rows) + k * reader.element_size();
-      for (int64_t j = begin; j < end; j += kRowsAtOnce) {
-        const int64_t count = std::min(kRowsAtOnce, end - j);
-        int64_t ldw = kChunk;
-        const void *weights = reader.read_rows(j, count, k, depth, buffer, &ldw);
-        add_dots(kernels, as_bf16, depth, weights, ldw, count, height, x, ld, sums + (j - begin));
+    Sums sums[kTaskRows] = {};
+    if (term.b.kind != MatrixB::nf4) {
+      dots_of_dense(kernels, term, as_bf16, begin, end, x, sums);
+    } else if (runs) {
+      dots_of_runs(kernels, reader, term.k, begin, end, x, sums);
+    } else {
+      dots_of_decoded(kernels, reader, as_bf16, term.k, begin, end, x, sums);
+    }
+    for (int64_t j = begin; j < end; ++j) {
+      for (int i = 0; i < x.height; ++i) {
+        const float value = term.alpha * sums[j - begin][i];
+        float &out = c[i * ldc + j];
+        out = add ? out + value : value;
       }
     }
-    store_sums(begin, end, height, term.alpha, add, sums, c, ldc);
   });
 }
 

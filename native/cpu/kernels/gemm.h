@@ -48,8 +48,10 @@ struct GemmKernels {
   void (*dropout)(int64_t n, uint64_t key, uint64_t first, uint32_t threshold, float scale,
                   const float *from, float *to);
 
-  // out[i] = sum_k x[i*ldx + k] * w[k] for i < m. The bits of a row do not depend on m. dot_bf16 may be null.
+  // out[i] = sum_k x[i*ldx + k] * w[k] for i < m. The bits of a row do not depend on m. dot_widened takes bf16 weights as
+  // float32; dot_bf16 may be null.
   void (*dot_f32)(int64_t k, const float *w, int m, const float *x, int64_t ldx, float *out);
+  void (*dot_widened)(int64_t k, const uint16_t *w, int m, const float *x, int64_t ldx, float *out);
   void (*dot_bf16)(int64_t k, const uint16_t *w, int m, const uint16_t *x, int64_t ldx, float *out);
   // The same for a row of NF4 codes in runs of 64, its canonical values never stored; x in the order that order_nf4 makes
   // of it. Null where decoding first is as fast.

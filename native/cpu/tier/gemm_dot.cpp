@@ -8,8 +8,9 @@ namespace {
 
 constexpr int kChains = 4;  // independent sums hide the latency of the multiply-add
 
-template <int M>
-void dot_f32_of(int64_t k, const float *w, const float *x, int64_t ldx, float *out) {
+// Weights of float32, or of bf16 that are widened.
+template <int M, class T>
+void dot_f32_of(int64_t k, const T *w, const float *x, int64_t ldx, float *out) {
   vf acc[M][kChains];
   for (int i = 0; i < M; ++i) {
     for (int j = 0; j < kChains; ++j) acc[i][j] = vf{};
@@ -63,14 +64,23 @@ void dot_bf16_of(int64_t k, const uint16_t *w, const uint16_t *x, int64_t ldx, f
 }
 #endif
 
-}  // namespace
-
 // Eight rows go as two groups of four, which keeps all sums in registers.
-void dot_f32(int64_t k, const float *w, int m, const float *x, int64_t ldx, float *out) {
+template <class T>
+inline void dot_rows(int64_t k, const T *w, int m, const float *x, int64_t ldx, float *out) {
   for (; m >= 4; m -= 4, x += 4 * ldx, out += 4) dot_f32_of<4>(k, w, x, ldx, out);
   if (m == 3) dot_f32_of<3>(k, w, x, ldx, out);
   if (m == 2) dot_f32_of<2>(k, w, x, ldx, out);
   if (m == 1) dot_f32_of<1>(k, w, x, ldx, out);
+}
+
+}  // namespace
+
+void dot_f32(int64_t k, const float *w, int m, const float *x, int64_t ldx, float *out) {
+  dot_rows(k, w, m, x, ldx, out);
+}
+
+void dot_widened(int64_t k, const uint16_t *w, int m, const float *x, int64_t ldx, float *out) {
+  dot_rows(k, w, m, x, ldx, out);
 }
 
 #if CRIA_TIER >= 3

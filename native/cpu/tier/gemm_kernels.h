@@ -19,6 +19,7 @@ void nf4_to_bf16(const Nf4Rows &from, uint16_t *to, int64_t ldt);
 void nf4_to_f32(const Nf4Rows &from, float *to, int64_t ldt);
 // gemm_dot.cpp
 void dot_f32(int64_t k, const float *w, int m, const float *x, int64_t ldx, float *out);
+void dot_widened(int64_t k, const uint16_t *w, int m, const float *x, int64_t ldx, float *out);
 void dot_bf16(int64_t k, const uint16_t *w, int m, const uint16_t *x, int64_t ldx, float *out);
 // gemm_dot_nf4.cpp
 void dot_nf4(const Nf4Rows &row, int m, const float *x, int64_t ldx, float *out);

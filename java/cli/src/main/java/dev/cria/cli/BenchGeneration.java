@@ -1,10 +1,13 @@
 package dev.cria.cli;
 
 import dev.cria.Device;
+import dev.cria.Profile;
 import dev.cria.llm.Llama;
 import dev.cria.llm.generate.GenerateOptions;
 import dev.cria.llm.generate.Generator;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -44,13 +47,27 @@ abstract class BenchGeneration extends BenchRun {
       int vocab = opened.config().vocab();
       double[] promptSeconds = new double[repeats];
       double[] seconds = new double[repeats];
+      List<List<Profile.Entry>> prompts = new ArrayList<>();
+      List<List<Profile.Entry>> continuations = new ArrayList<>();
       for (int r = -1; r < repeats; r++) {
         // Another prompt each time: a generator does not read again what it has just read.
         int[] tokens = new Random(r).ints(prompt, 3, vocab).toArray();
         try (Generator generator = new Generator(opened)) {
+          List<Profile.Entry> read = new ArrayList<>();
+          Profile.reset();
           Generator.Result result =
-              generator.generate(tokens, GenerateOptions.greedy(generated()), t -> {});
+              generator.generate(
+                  tokens,
+                  GenerateOptions.greedy(generated()),
+                  token -> {
+                    if (read.isEmpty()) {
+                      read.addAll(Profile.entries());
+                      Profile.reset();
+                    }
+                  });
           if (r >= 0) {
+            prompts.add(read);
+            continuations.add(Profile.entries());
             promptSeconds[r] = result.promptSeconds();
             seconds[r] = result.seconds();
           }
@@ -62,6 +79,11 @@ abstract class BenchGeneration extends BenchRun {
       fact("peak_resident_bytes", phases.peak());
       report(opened, promptSeconds, seconds);
       say("  peak memory %s", Sizes.show(phases.peak()));
+      if (generated() == 1) {
+        calls("prompt", prompts, promptSeconds);
+      } else {
+        calls("continuation", continuations, seconds);
+      }
     }
   }
 }

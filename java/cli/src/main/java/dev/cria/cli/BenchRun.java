@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -106,6 +107,48 @@ abstract class BenchRun extends CriaCommand {
       all.add(Measured.of(s));
     }
     return all;
+  }
+
+  /**
+   * Where the time of a unit of work goes: the mean of some runs of it, by native function, and
+   * what is left for Java.
+   *
+   * @param unit name of the work
+   * @param runs the calls of each run
+   * @param seconds of each run
+   */
+  protected final void calls(String unit, List<List<Profile.Entry>> runs, double[] seconds) {
+    Map<String, double[]> sums = new LinkedHashMap<>();
+    for (List<Profile.Entry> run : runs) {
+      for (Profile.Entry e : run) {
+        double[] sum = sums.computeIfAbsent(e.name(), n -> new double[2]);
+        sum[0] += e.calls() / (double) runs.size();
+        sum[1] += e.seconds() / runs.size();
+      }
+    }
+    double mean = Arrays.stream(seconds).average().orElse(0);
+    double inside = sums.values().stream().mapToDouble(s -> s[1]).sum();
+    List<Map<String, Object>> rows = new ArrayList<>();
+    say("");
+    say("%-28s %9s %12s %8s", "where the time of a " + unit + " goes", "calls", "ms", "share");
+    sums.entrySet().stream()
+        .sorted((a, b) -> Double.compare(b.getValue()[1], a.getValue()[1]))
+        .forEach(e -> row(rows, e.getKey(), e.getValue()[0], e.getValue()[1], mean));
+    row(rows, "Java, all of it", 0, Math.max(0, mean - inside), mean);
+    say("%-28s %9s %12.2f", "mean of a " + unit, "", mean * 1e3);
+    fact("mean_" + unit + "_seconds", mean);
+    fact("calls", rows);
+  }
+
+  private void row(
+      List<Map<String, Object>> rows, String name, double calls, double seconds, double whole) {
+    Map<String, Object> row = new LinkedHashMap<>();
+    row.put("name", name);
+    row.put("calls", calls);
+    row.put("seconds", seconds);
+    row.put("share", seconds / whole);
+    rows.add(row);
+    say("%-28s %9.0f %12.2f %6.2f %%", name, calls, seconds * 1e3, 100 * seconds / whole);
   }
 
   private static String processor() {

@@ -14,9 +14,7 @@ import dev.cria.llm.train.TrainerConfig;
 import dev.cria.llm.train.TrainerListener;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -150,45 +148,10 @@ abstract class BenchTraining extends BenchRun {
           "  peak memory %s; %d of %d blocks recomputed",
           Sizes.show(phases.peak()), plan.recomputedBlocks(), plan.blocks());
     }
-    calls(watch, seconds);
-  }
-
-  /** Where the time of the steps after the first went; the last line is what is not native. */
-  private void calls(Watch watch, Measured seconds) {
-    Map<String, double[]> sums = new LinkedHashMap<>();
-    for (List<Profile.Entry> step : watch.calls.subList(1, watch.calls.size())) {
-      for (Profile.Entry e : step) {
-        double[] sum = sums.computeIfAbsent(e.name(), n -> new double[2]);
-        sum[0] += e.calls() / (double) repeats;
-        sum[1] += e.seconds() / repeats;
-      }
-    }
-    double mean =
+    double[] whole =
         watch.steps.subList(1, watch.steps.size()).stream()
             .mapToDouble(StepReport::seconds)
-            .average()
-            .orElse(seconds.median());
-    double inside = sums.values().stream().mapToDouble(s -> s[1]).sum();
-    List<Map<String, Object>> rows = new ArrayList<>();
-    say("");
-    say("%-28s %9s %12s %8s", "where a step's time goes", "calls", "ms", "share");
-    sums.entrySet().stream()
-        .sorted((a, b) -> Double.compare(b.getValue()[1], a.getValue()[1]))
-        .forEach(e -> row(rows, e.getKey(), e.getValue()[0], e.getValue()[1], mean));
-    row(rows, "Java, all of it", 0, Math.max(0, mean - inside), mean);
-    say("%-28s %9s %12.2f", "mean of the steps", "", mean * 1e3);
-    fact("mean_step_seconds", mean);
-    fact("calls", rows);
-  }
-
-  private void row(
-      List<Map<String, Object>> rows, String name, double calls, double seconds, double whole) {
-    Map<String, Object> row = new LinkedHashMap<>();
-    row.put("name", name);
-    row.put("calls", calls);
-    row.put("seconds", seconds);
-    row.put("share", seconds / whole);
-    rows.add(row);
-    say("%-28s %9.0f %12.2f %6.2f %%", name, calls, seconds * 1e3, 100 * seconds / whole);
+            .toArray();
+    calls("step", watch.calls.subList(1, watch.calls.size()), whole);
   }
 }

@@ -154,8 +154,8 @@ public final class HfFolder implements WeightReader, AutoCloseable {
   }
 
   /**
-   * Checks that every tensor of the shape in {@code config.json} is there with the right shape and a
-   * type that can be read; of NF4 matrices that their codes and state are there.
+   * Checks that every tensor of the shape in {@code config.json} is there with the right shape and
+   * a type that can be read; of NF4 matrices that their codes and state are there.
    *
    * @throws InvalidInputException naming the first that is not
    */
