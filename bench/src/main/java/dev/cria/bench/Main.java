@@ -1,0 +1,46 @@
+package dev.cria.bench;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.openjdk.jmh.results.format.ResultFormatType;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.CommandLineOptionException;
+import org.openjdk.jmh.runner.options.CommandLineOptions;
+import org.openjdk.jmh.runner.options.OptionsBuilder;
+
+/** JMH with its own command line; afterwards a table of what was measured. */
+public final class Main {
+  /** System property that names the folder of the results. */
+  private static final String RESULTS = "cria.bench.results";
+
+  private Main() {}
+
+  /** Takes the options of JMH. */
+  public static void main(String[] args)
+      throws CommandLineOptionException, RunnerException, IOException {
+    CommandLineOptions given = new CommandLineOptions(args);
+    if (given.shouldHelp()
+        || given.shouldList()
+        || given.shouldListWithParams()
+        || given.shouldListProfilers()
+        || given.shouldListResultFormats()) {
+      org.openjdk.jmh.Main.main(args);
+      return;
+    }
+    Path folder = Path.of(System.getProperty(RESULTS, "."));
+    Files.createDirectories(folder);
+    OptionsBuilder options = new OptionsBuilder();
+    options.parent(given);
+    if (!given.getResultFormat().hasValue()) {
+      options.resultFormat(ResultFormatType.JSON);
+    }
+    if (!given.getResult().hasValue()) {
+      options.result(folder.resolve("jmh.json").toString());
+    }
+    String table = Table.of(new Runner(options.build()).run());
+    Files.writeString(folder.resolve("jmh.md"), table);
+    System.out.printf("%n%s", table);
+  }
+}
