@@ -11,7 +11,7 @@ cria_jmh() {
     # All compute with as many threads as Cria does, and unpack their libraries into the build folder.
     threads="$(nproc)"
     export OMP_NUM_THREADS="$threads" MKL_NUM_THREADS="$threads" OPENBLAS_NUM_THREADS="$threads"
-    export DJL_CACHE_DIR="$root/build/peers/djl"
+    export DJL_CACHE_DIR="$root/build/peers/djl" OPT_OUT_TRACKING=true
     options=("-Dorg.bytedeco.javacpp.cachedir=$root/build/peers/javacpp" --add-modules=jdk.incubator.vector
       --sun-misc-unsafe-memory-access=allow)
   fi

@@ -32,6 +32,8 @@ public class ElementaryBenchmark extends OperationBenchmark {
     MEAN_ROWS,
     /** Of each column. */
     SUM_COLUMNS,
+    /** Of each row, as segments of a vector. */
+    SEGMENT_SUM,
     GATHER_ROWS,
     TRANSPOSE,
     /** Of x and y, row by row. */
@@ -52,9 +54,10 @@ public class ElementaryBenchmark extends OperationBenchmark {
     Tensor y = numbers(tokens, model.width);
     Tensor row = numbers(model.width);
     Tensor index = indices(tokens, tokens);
+    int[] rows = rows();
     return switch (kind) {
-      case ADD -> operation(12, 8, () -> Ops.add(x, y), x, y);
-      case ADD_ROW -> operation(8, 4, () -> Ops.add(x, row), x, row);
+      case ADD -> operation(12, 12, () -> Ops.add(x, y), x, y);
+      case ADD_ROW -> operation(8, 8, () -> Ops.add(x, row), x, row);
       case MUL -> operation(12, 20, () -> Ops.mul(x, y), x, y);
       case MUL_SCALAR -> operation(8, 8, () -> Ops.mulScalar(x, 2), x);
       case EXP -> operation(8, 12, () -> Ops.exp(x), x);
@@ -64,7 +67,8 @@ public class ElementaryBenchmark extends OperationBenchmark {
       case SUM -> operation(4, 4, () -> Ops.sum(x), x);
       case MEAN_ROWS -> operation(4, 4, () -> Ops.mean(x, 1), x);
       case SUM_COLUMNS -> operation(4, 4, () -> Ops.sum(x, 0), x);
-      case GATHER_ROWS -> operation(8, 12, () -> Ops.gatherRows(x, index), x);
+      case SEGMENT_SUM -> operation(4, 4, () -> Ops.segmentSum(x.reshape(-1), rows), x);
+      case GATHER_ROWS -> operation(8, 8, () -> Ops.gatherRows(x, index), x);
       case TRANSPOSE -> operation(8, 8, () -> Ops.transpose(x, 1, 0), x);
       case CONCAT -> operation(16, 16, () -> Ops.concat(1, x, y), x, y);
     };
@@ -88,10 +92,19 @@ public class ElementaryBenchmark extends OperationBenchmark {
         Work.bytes(backwardBytes * n));
   }
 
+  /** Where each row begins, and the last one ends. */
+  private int[] rows() {
+    int[] offsets = new int[tokens + 1];
+    for (int i = 0; i <= tokens; i++) {
+      offsets[i] = i * model.width;
+    }
+    return offsets;
+  }
+
   private Tensor gradient() {
     return switch (kind) {
       case SUM -> numbers();
-      case MEAN_ROWS -> numbers(tokens);
+      case MEAN_ROWS, SEGMENT_SUM -> numbers(tokens);
       case SUM_COLUMNS -> numbers(model.width);
       case TRANSPOSE -> numbers(model.width, tokens);
       case CONCAT -> numbers(tokens, 2L * model.width);

@@ -6,6 +6,7 @@ import dev.cria.autograd.Ops;
 import dev.cria.autograd.Tape;
 import dev.cria.nn.Parameter;
 import dev.cria.nn.Weight;
+import java.util.Objects;
 import org.openjdk.jmh.annotations.Param;
 
 /** The output layer fused with what is made of its logits; the bf16 head is frozen. */
@@ -21,7 +22,11 @@ public class HeadLossBenchmark extends OperationBenchmark {
     /** Log-probabilities and their gradient, forward and backward. */
     LOG_PROB_TRAINED,
     /** Log-probabilities and entropies, without gradient. */
-    ENTROPY
+    ENTROPY,
+    /**
+     * The gradient of the entropies, forward and backward. The logits are made twice, counted once.
+     */
+    ENTROPY_TRAINED
   }
 
   @Param public Kind kind = Kind.CROSS_ENTROPY;
@@ -63,6 +68,16 @@ public class HeadLossBenchmark extends OperationBenchmark {
                 }
               });
       case ENTROPY -> Operation.of(forward, () -> Ops.linearLogProb(h, head, labels, true));
+      case ENTROPY_TRAINED ->
+          Operation.of(
+              both,
+              () -> {
+                try (Tape tape = Tape.record()) {
+                  tape.watch(h);
+                  Tensor entropy = Ops.linearLogProb(h, head, labels, true).entropy();
+                  tape.backward(Objects.requireNonNull(entropy), ones);
+                }
+              });
     };
   }
 }
