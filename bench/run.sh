@@ -3,7 +3,8 @@
 
 # cria_jmh [--peers] [OPTION_OF_JMH...]
 cria_jmh() {
-  local target="$root/bench/target" profile=() options=() threads home
+  local target="$root/bench/target" profile=() options=() command threads home
+  command="./cria jmh$(printf ' %q' "$@")"
   if [[ "${1:-}" == --peers ]]; then
     shift
     target="$root/bench/target/peers"
@@ -27,6 +28,7 @@ cria_jmh() {
   # JMH starts the measured processes with the same options.
   # shellcheck disable=SC2086 # the options are words
   exec "$home/bin/java" -XX:+UseSerialGC -Xms64m -Xmx2g --enable-native-access=ALL-UNNAMED \
-    "-Dcria.library.path=$library_folder" "-Dcria.bench.results=$root/build/bench" "${options[@]}" ${CRIA_JAVA_OPTS:-} \
+    "-Dcria.library.path=$library_folder" "-Dcria.bench.results=$root/build/bench" "-Dcria.bench.command=$command" \
+    "${options[@]}" ${CRIA_JAVA_OPTS:-} \
     -cp "$target/classes:$(<"$target/runtime-path")" dev.cria.bench.Main "$@"
 }

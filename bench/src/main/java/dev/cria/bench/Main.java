@@ -15,6 +15,9 @@ public final class Main {
   /** System property that names the folder of the results. */
   private static final String RESULTS = "cria.bench.results";
 
+  /** System property with the command line, to be shown beside the results. */
+  private static final String COMMAND = "cria.bench.command";
+
   private Main() {}
 
   /** Takes the options of JMH. */
@@ -40,7 +43,9 @@ public final class Main {
       options.result(folder.resolve("jmh.json").toString());
     }
     String table = Table.of(new Runner(options.build()).run());
-    Files.writeString(folder.resolve("jmh.md"), table);
-    System.out.printf("%n%s", table);
+    String command = System.getProperty(COMMAND, "").strip();
+    String text = "%s `%s`%n%n%s".formatted(Machine.describe(), command, table);
+    Files.writeString(folder.resolve("jmh.md"), text);
+    System.out.printf("%n%s", text);
   }
 }

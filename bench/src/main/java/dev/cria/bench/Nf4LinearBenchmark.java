@@ -23,7 +23,7 @@ public class Nf4LinearBenchmark extends OperationBenchmark {
   @Param({"1", "64", "512", "2048"})
   public int tokens;
 
-  @Param("0")
+  @Param({"0", "16"})
   public int rank;
 
   @Param({"FORWARD", "BACKWARD"})

@@ -66,9 +66,10 @@ public abstract class OperationBenchmark {
 
   /** One run. */
   @Benchmark
-  public final void run(Rate rate) {
+  public final void run(Rate rate, Peaks peaks) {
     operation.run();
     rate.count(operation.work(), peak);
+    peaks.set(peak);
   }
 
   @TearDown(Level.Invocation)

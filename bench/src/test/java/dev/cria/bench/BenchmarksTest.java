@@ -57,7 +57,8 @@ class BenchmarksTest {
 
   @Test
   void tableHasALineForEachResult() {
-    assertThat(Table.of(results).lines()).hasSize(results.size() + 2);
+    assertThat(Table.of(results).lines().filter(line -> line.startsWith("|")))
+        .hasSize(results.size() + 2);
   }
 
   /** All but what does no work of its own, or none on a CPU. */
