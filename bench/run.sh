@@ -4,7 +4,8 @@
 # cria_jmh [--peers] [OPTION_OF_JMH...]
 cria_jmh() {
   local target="$root/bench/target" profile=() options=() command threads home
-  command="./cria jmh$(printf ' %q' "$@")"
+  command="./cria jmh"
+  (($# == 0)) || command+="$(printf ' %q' "$@")"
   if [[ "${1:-}" == --peers ]]; then
     shift
     target="$root/bench/target/peers"

@@ -21,7 +21,16 @@ public final class Main {
   private Main() {}
 
   /** Takes the options of JMH. */
-  public static void main(String[] args)
+  public static void main(String[] args) throws IOException {
+    try {
+      run(args);
+    } catch (CommandLineOptionException | RunnerException e) {
+      System.err.println(e.getMessage() == null ? e.toString() : e.getMessage());
+      System.exit(1);
+    }
+  }
+
+  private static void run(String[] args)
       throws CommandLineOptionException, RunnerException, IOException {
     CommandLineOptions given = new CommandLineOptions(args);
     if (given.shouldHelp()
