@@ -31,6 +31,8 @@ class BenchmarksTest {
     OptionsBuilder options = new OptionsBuilder();
     options
         .include("dev\\.cria\\.bench\\..*")
+        // Other libraries, in the profile of that name, need processes of their own.
+        .exclude("Peers|JniCall")
         .param("model", "TINY")
         .param("tokens", "3")
         .param("pairs", "3")
