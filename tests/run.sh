@@ -180,7 +180,7 @@ check_cuda() {
 # Sums the surefire reports below the root, one line per module.
 count_java() {
   local reports module
-  for reports in "$root"/{java,tests}/*/target/surefire-reports; do
+  for reports in "$root"/{java/*,tests/*,bench}/target/surefire-reports; do
     [[ -d "$reports" ]] || continue
     module="${reports#"$root"/}"
     read -r p f s < <(
@@ -195,7 +195,7 @@ count_java() {
 
 check_java() {
   local before=$failed output="$root/build/maven-test.log"
-  rm -rf "$root"/{java,tests}/*/target/surefire-reports
+  rm -rf "$root"/{java/*,tests/*,bench}/target/surefire-reports
   local status=0
   (cd "$root" && mvn -B -ntp -Dmaven.test.failure.ignore=true "$@" verify) >"$output" 2>&1 || status=$?
   count_java
