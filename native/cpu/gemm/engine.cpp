@@ -12,6 +12,8 @@ namespace {
 
 constexpr int64_t kRowBlock = 1008;  // rows of A prepared at a time; a multiple of mr of every tier
 constexpr int64_t kTaskRows = 96;    // least rows of a task when a strip is divided
+constexpr int64_t kPassingRows =
+    60;  // rows that pass all panels of a strip; a multiple of every mr
 constexpr int64_t kWantedTasks = 32;  // enough to divide evenly among the threads of a desktop
 constexpr int64_t kLargestTile = 6 * 64;
 
@@ -105,22 +107,32 @@ class Product {
     }
   }
 
-  // Panels of a strip stay in the second-level cache while the rows stream past them.
+  // The panels of a strip stay in the second-level cache while the rows stream past them, a few rows past all panels at a
+  // time: that many stay in a cache too.
   void run_tiles(const Plan &plan, int64_t k, int64_t depth, int64_t row, int64_t first,
                  int64_t last, int64_t column, int64_t n, const float *panels, bool add) {
+    for (int64_t i = first; i < last; i += kPassingRows) {
+      const int64_t end = std::min(last, i + kPassingRows);
+      for (int64_t at = 0; at < n; at += kernels_.nr)
+        run_panel(plan, k, depth, row, i, end, column + at, std::min<int64_t>(kernels_.nr, n - at),
+                  panels, at, add);
+    }
+  }
+
+  // Rows [first, last) of the block past the panel that starts `at` columns into its strip.
+  void run_panel(const Plan &plan, int64_t k, int64_t depth, int64_t row, int64_t first,
+                 int64_t last, int64_t column, int64_t n, const float *panels, int64_t at,
+                 bool add) {
     const int64_t steps = plan.as_bf16 ? (depth + 1) / 2 : depth;
-    for (int64_t at = 0; at < n; at += kernels_.nr) {
-      const float *panel = panels + at * steps;
-      const int width = static_cast<int>(std::min<int64_t>(kernels_.nr, n - at));
-      for (int64_t i = first; i < last; i += kernels_.mr) {
-        const int height = static_cast<int>(std::min<int64_t>(kernels_.mr, last - i));
-        float *c = c_ + (row + i) * ldc_ + column + at;
-        if (plan.term->dropout.active()) {
-          run_dropped_tile(plan, i, k, steps, panel, height, width, add, c,
-                           (row + i) * n_ + column + at);
-        } else {
-          run_tile(plan, i, k, steps, panel, height, width, add, c, ldc_);
-        }
+    const float *panel = panels + at * steps;
+    const int width = static_cast<int>(n);
+    for (int64_t i = first; i < last; i += kernels_.mr) {
+      const int height = static_cast<int>(std::min<int64_t>(kernels_.mr, last - i));
+      float *c = c_ + (row + i) * ldc_ + column;
+      if (plan.term->dropout.active()) {
+        run_dropped_tile(plan, i, k, steps, panel, height, width, add, c, (row + i) * n_ + column);
+      } else {
+        run_tile(plan, i, k, steps, panel, height, width, add, c, ldc_);
       }
     }
   }
