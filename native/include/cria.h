@@ -516,8 +516,7 @@ CRIA_API cria_status cria_sample(cria_queue *queue, int64_t rows, int64_t v, con
  * and units. The CPU measures them, in about a quarter of a second: its multiply-add instructions in registers, and a pass
  * over 256 MiB, on all threads of the device, the best of several. 0 where that is not known. */
 CRIA_API cria_status cria_device_peak(cria_device *device, double *bytes_per_second,
-                                      double *bf16_flops_per_second,
-                                      double *f32_flops_per_second);
+                                      double *bf16_flops_per_second, double *f32_flops_per_second);
 
 /* Runs check `index` (from 0) of the primitives that the device's kernels are made of. name: static storage, NULL past the
  * last check. worst: the largest error as a share of what is allowed; right when at most 1. */

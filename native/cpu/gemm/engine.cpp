@@ -12,8 +12,7 @@ namespace {
 
 constexpr int64_t kRowBlock = 1008;  // rows of A prepared at a time; a multiple of mr of every tier
 constexpr int64_t kTaskRows = 96;    // least rows of a task when a strip is divided
-constexpr int64_t kPassingRows =
-    60;  // rows that pass all panels of a strip; a multiple of every mr
+constexpr int64_t kPassingRows = 60;  // rows that pass all panels at a time; a multiple of every mr
 constexpr int64_t kWantedTasks = 32;  // enough to divide evenly among the threads of a desktop
 constexpr int64_t kLargestTile = 6 * 64;
 
