@@ -1,14 +1,8 @@
 package dev.cria;
 
-import java.lang.invoke.MethodHandle;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.MethodType;
+import dev.cria.internal.CallCounts;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.LongAdder;
-import org.jspecify.annotations.Nullable;
 
 /**
  * How often each native function was called and how long the calls took, the way from Java and back
@@ -26,48 +20,22 @@ public final class Profile {
    */
   public record Entry(String name, long calls, double seconds) {}
 
-  private static final class Counter {
-    final LongAdder calls = new LongAdder();
-    final LongAdder nanos = new LongAdder();
-  }
-
-  private static final Map<String, Counter> COUNTERS = new ConcurrentHashMap<>();
-  private static final MethodHandle CLOCK;
-  private static final MethodHandle FINISH;
-  private static volatile boolean enabled;
-
-  static {
-    try {
-      MethodHandles.Lookup lookup = MethodHandles.lookup();
-      CLOCK = lookup.findStatic(System.class, "nanoTime", MethodType.methodType(long.class));
-      FINISH =
-          lookup.findStatic(
-              Profile.class,
-              "finish",
-              MethodType.methodType(
-                  int.class, Counter.class, Throwable.class, int.class, long.class));
-    } catch (ReflectiveOperationException e) {
-      throw new ExceptionInInitializerError(e);
-    }
-  }
-
   private Profile() {}
 
   /** Counts the calls of every native function that is first used after this. */
   public static void enable() {
-    enabled = true;
+    CallCounts.enable();
   }
 
   /** Forgets the calls so far. */
   public static void reset() {
-    COUNTERS.values().forEach(Profile::clear);
+    CallCounts.reset();
   }
 
   /** The functions called since the last {@link #reset}, the one that took longest first. */
   public static List<Entry> entries() {
-    return COUNTERS.entrySet().stream()
-        .map(e -> new Entry(e.getKey(), e.getValue().calls.sum(), e.getValue().nanos.sum() * 1e-9))
-        .filter(e -> e.calls() > 0)
+    return CallCounts.counts().entrySet().stream()
+        .map(e -> new Entry(e.getKey(), e.getValue()[0], e.getValue()[1] * 1e-9))
         .sorted(Comparator.comparingDouble(Entry::seconds).reversed())
         .toList();
   }
@@ -84,29 +52,5 @@ public final class Profile {
   /** Seconds in all functions since the last {@link #reset}. */
   public static double seconds() {
     return entries().stream().mapToDouble(Entry::seconds).sum();
-  }
-
-  /** For the bindings: the function itself, or one that also counts. It returns a status. */
-  public static MethodHandle counted(String name, MethodHandle function) {
-    if (!enabled) {
-      return function;
-    }
-    Counter counter = COUNTERS.computeIfAbsent(name, n -> new Counter());
-    MethodHandle timed =
-        MethodHandles.tryFinally(
-            MethodHandles.dropArguments(function, 0, long.class), FINISH.bindTo(counter));
-    return MethodHandles.foldArguments(timed, CLOCK);
-  }
-
-  private static void clear(Counter counter) {
-    counter.calls.reset();
-    counter.nanos.reset();
-  }
-
-  @SuppressWarnings("unused") // by FINISH
-  private static int finish(Counter counter, @Nullable Throwable thrown, int status, long start) {
-    counter.nanos.add(System.nanoTime() - start);
-    counter.calls.increment();
-    return status;
   }
 }

@@ -2,7 +2,6 @@ package dev.cria.internal;
 
 import dev.cria.CriaException;
 import dev.cria.NativeException;
-import dev.cria.Profile;
 import dev.cria.Status;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -32,7 +31,7 @@ public final class Abi {
 
   /** A function that returns a status. */
   static MethodHandle link(String name, String arguments) {
-    return Profile.counted(name, link(name, arguments, 'i'));
+    return CallCounts.counted(name, link(name, arguments, 'i'));
   }
 
   static MethodHandle link(String name, String arguments, char result) {
