@@ -72,6 +72,14 @@ T of(Size size, T small, T narrow, T model) {
   return size == Size::small ? small : size == Size::narrow ? narrow : model;
 }
 
+// A matrix of activations, or another of that many rows and columns.
+struct Rows {
+  int64_t t, c;
+};
+inline Rows rows(Size size) { return of<Rows>(size, {37, 332}, {64, 3200}, {2048, 3200}); }
+
+constexpr double kExact = 1e-5;  // the error allowed to float32 all the way
+
 struct Operation {
   const char *name;
   Problem (*make)(Session &session, Size size);

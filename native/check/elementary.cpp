@@ -4,14 +4,7 @@
 namespace cria::check {
 namespace {
 
-constexpr double kExact = 1e-5;   // float32 all the way
 constexpr double kMoved = 1e-12;  // nothing is computed
-
-struct Rows {
-  int64_t t, c;
-};
-
-Rows rows(Size size) { return of<Rows>(size, {37, 332}, {64, 3200}, {2048, 3200}); }
 
 Problem fill(Session &s, Size size) {
   const auto [t, c] = rows(size);

@@ -4,14 +4,6 @@
 namespace cria::check {
 namespace {
 
-constexpr double kExact = 1e-5;  // float32 all the way
-
-struct Rows {
-  int64_t t, c;
-};
-
-Rows rows(Size size) { return of<Rows>(size, {37, 332}, {64, 3200}, {2048, 3200}); }
-
 int64_t gated(Size size) { return of<int64_t>(size, 37 * 171, 64 * 8640, 2048 * 8640); }
 
 Problem nf4_dequantize(Session &s, Size size) {
