@@ -110,21 +110,19 @@ class Product {
   // time: that many stay in a cache too.
   void run_tiles(const Plan &plan, int64_t k, int64_t depth, int64_t row, int64_t first,
                  int64_t last, int64_t column, int64_t n, const float *panels, bool add) {
+    const int64_t steps = plan.as_bf16 ? (depth + 1) / 2 : depth;
     for (int64_t i = first; i < last; i += kPassingRows) {
       const int64_t end = std::min(last, i + kPassingRows);
-      for (int64_t at = 0; at < n; at += kernels_.nr)
-        run_panel(plan, k, depth, row, i, end, column + at, std::min<int64_t>(kernels_.nr, n - at),
-                  panels, at, add);
+      for (int64_t at = 0; at < n; at += kernels_.nr) {
+        const int width = static_cast<int>(std::min<int64_t>(kernels_.nr, n - at));
+        run_panel(plan, k, steps, row, i, end, column + at, width, panels + at * steps, add);
+      }
     }
   }
 
-  // Rows [first, last) of the block past the panel that starts `at` columns into its strip.
-  void run_panel(const Plan &plan, int64_t k, int64_t depth, int64_t row, int64_t first,
-                 int64_t last, int64_t column, int64_t n, const float *panels, int64_t at,
-                 bool add) {
-    const int64_t steps = plan.as_bf16 ? (depth + 1) / 2 : depth;
-    const float *panel = panels + at * steps;
-    const int width = static_cast<int>(n);
+  // Rows [first, last) of the block past one panel, whose first column is `column`.
+  void run_panel(const Plan &plan, int64_t k, int64_t steps, int64_t row, int64_t first,
+                 int64_t last, int64_t column, int width, const float *panel, bool add) {
     for (int64_t i = first; i < last; i += kernels_.mr) {
       const int height = static_cast<int>(std::min<int64_t>(kernels_.mr, last - i));
       float *c = c_ + (row + i) * ldc_ + column;

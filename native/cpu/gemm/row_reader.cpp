@@ -64,6 +64,11 @@ const void *RowReader::read_rows(int64_t row, int64_t rows, int64_t first, int64
   return buffer;
 }
 
+// The scales of runs of n weights from element `at` of the matrix.
+void RowReader::read_scales(int64_t at, int64_t n, int64_t run, float *scales) const {
+  for (int64_t i = 0; i * run < n; ++i) scales[i] = scale((at + i * run) >> block_shift_);
+}
+
 bool RowReader::has_runs() const {
   if (b_.kind != MatrixB::nf4) return false;
   const auto &w = *static_cast<const cria_nf4 *>(b_.data);
@@ -73,7 +78,7 @@ bool RowReader::has_runs() const {
 Nf4Rows RowReader::read_runs(int64_t row, int64_t first, int64_t n, float *scales) const {
   const auto &w = *static_cast<const cria_nf4 *>(b_.data);
   const int64_t start = row * w.k + first;
-  for (int64_t i = 0; i * 64 < n; ++i) scales[i] = scale((start + i * 64) >> block_shift_);
+  read_scales(start, n, 64, scales);
   return {1, n, 64, w.codes + start / 2, w.k / 2, w.code_map, scales, 0};
 }
 
@@ -90,9 +95,7 @@ void RowReader::decode_nf4(int64_t row, int64_t rows, int64_t first, int64_t n, 
     float scales[kScales];
     for (int64_t i = 0; i < rows; ++i) {
       const int64_t at = start + i * w.k;
-      for (int64_t j = 0; j * run < count; ++j) {
-        scales[i * most + j] = scale((at + j * run) >> block_shift_);
-      }
+      read_scales(at, count, run, scales + i * most);
       // The rows that will be read next; a short piece of a row is too little for the processor to foresee.
       if (row + rows + i < w.n) __builtin_prefetch(w.codes + (at + rows * w.k) / 2);
     }
