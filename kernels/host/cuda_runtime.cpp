@@ -39,6 +39,20 @@ double tensor_flops_per_cycle(int architecture) {
   }
 }
 
+// The same of float32 multiply-adds: 64 or 128 lanes.
+double fma_flops_per_cycle(int architecture) {
+  switch (architecture) {
+    case 80:
+      return 128;
+    case 86:
+    case 89:
+    case 90:
+      return 256;
+    default:
+      return 0;
+  }
+}
+
 // Null where the library is not installed.
 const CublasApi *cublas_api() {
   static const std::optional<CublasApi> api = CublasApi::open();
@@ -72,7 +86,7 @@ class CudaRuntime : public Runtime {
     const int architecture = properties_.major * 10 + properties_.minor;
     return {2 * memory_clock * bus_bytes,  // two transfers a cycle
             clock * multiprocessors() * tensor_flops_per_cycle(architecture),
-            clock * multiprocessors() * (architecture == 80 ? 128 : 256)};  // 64 or 128 lanes
+            clock * multiprocessors() * fma_flops_per_cycle(architecture)};
   }
 
   void *allocate(int64_t bytes) override {
