@@ -2,10 +2,15 @@ package dev.cria;
 
 import dev.cria.internal.NativeLibrary;
 import dev.cria.internal.SelfCheck;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 
 /**
  * The self-check of a device: what its kernels are made of against a plain model, and its
@@ -51,6 +56,19 @@ public final class DeviceCheck {
           out.getAtIndex(ValueLayout.JAVA_DOUBLE, 0),
           out.getAtIndex(ValueLayout.JAVA_DOUBLE, 1),
           out.getAtIndex(ValueLayout.JAVA_DOUBLE, 2));
+    }
+  }
+
+  /** The name of this machine's processor as the system tells it. */
+  public static String processor() {
+    try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
+      return lines
+          .filter(line -> line.startsWith("model name"))
+          .map(line -> line.substring(line.indexOf(':') + 1).strip())
+          .findFirst()
+          .orElse("unknown processor");
+    } catch (IOException | UncheckedIOException e) {
+      return "unknown processor";
     }
   }
 

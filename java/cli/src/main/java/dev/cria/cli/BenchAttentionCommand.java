@@ -81,7 +81,7 @@ final class BenchAttentionCommand extends BenchRun {
         }
         Sequences one = Sequences.of(t);
         List<Measured> seconds =
-            nativeSeconds(() -> run(inputs, one), "cria_attention", "cria_attention_bwd");
+            nativeSeconds(device, () -> run(inputs, one), "cria_attention", "cria_attention_bwd");
         double flops = 4.0 * width * heads * t * (t + 1.0) / 2;
         Measured forward = seconds.get(0).map(s -> flops / s);
         Measured backward = seconds.get(1).map(s -> 2.5 * flops / s);
@@ -90,19 +90,15 @@ final class BenchAttentionCommand extends BenchRun {
         row.put("tokens", t);
         row.put("heads", heads);
         row.put("head_width", width);
-        row.put("forward_flops_per_second", forward.facts());
-        row.put("forward_of_peak", forward.median() / peak.bf16FlopsPerSecond());
-        row.put("backward_flops_per_second", backward.facts());
-        row.put("backward_of_peak", backward.median() / peak.bf16FlopsPerSecond());
+        rate(row, "forward", "flops", forward, peak.bf16FlopsPerSecond());
+        rate(row, "backward", "flops", backward, peak.bf16FlopsPerSecond());
         row.put("peak_bytes", bytes);
         rows.add(row);
         say(
-            "%6d   %-26s %s   %-26s %s   %s",
+            "%6d   %s   %s   %s",
             t,
-            forward.map(r -> r / 1e9).show(1),
-            share(forward.median(), peak.bf16FlopsPerSecond()),
-            backward.map(r -> r / 1e9).show(1),
-            share(backward.median(), peak.bf16FlopsPerSecond()),
+            shown(forward, peak.bf16FlopsPerSecond()),
+            shown(backward, peak.bf16FlopsPerSecond()),
             Sizes.show(bytes));
       }
     }

@@ -53,12 +53,8 @@ final class BenchDecodeCommand extends BenchGeneration {
     fact("generated_tokens", tokens);
     fact("tokens_per_second", rate);
     fact("bytes_per_token", bytes);
-    fact("read_bytes_per_second", bandwidth);
-    fact("read_of_peak", bandwidth.median() / peak.bytesPerSecond());
+    rate("read", "bytes", bandwidth, peak.bytesPerSecond());
     say("%d tokens after a prompt of %d: %s tokens/s", tokens, prompt, rate.show(2));
-    say(
-        "  reading %s GB/s, %s of the bandwidth",
-        bandwidth.map(b -> b / 1e9).show(1),
-        share(bandwidth.median(), peak.bytesPerSecond()).strip());
+    say("  reading, GB/s and share of the bandwidth: %s", shown(bandwidth, peak.bytesPerSecond()));
   }
 }

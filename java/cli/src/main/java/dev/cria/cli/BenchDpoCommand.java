@@ -24,6 +24,7 @@ import picocli.CommandLine.Option;
     footer = {"", "Example: cria bench dpo --prompt 384 --response 128"})
 final class BenchDpoCommand extends BenchTraining {
   @Mixin private BenchModel model = new BenchModel();
+  @Mixin private BenchAdapter adapter = new BenchAdapter();
 
   @Option(
       names = "--prompt",
@@ -53,6 +54,7 @@ final class BenchDpoCommand extends BenchTraining {
   protected void check() {
     super.check();
     model.check(this);
+    adapter.check(this);
     if (prompt < 1 || prompt > 1 << 16 || response < 1 || response > 1 << 16) {
       throw usage("--prompt and --response must be 1..65536: " + prompt + ", " + response);
     }
@@ -78,6 +80,11 @@ final class BenchDpoCommand extends BenchTraining {
         random.ints(prompt, 3, vocab).toArray(),
         random.ints(response, 3, vocab).toArray(),
         random.ints(response, 3, vocab).toArray());
+  }
+
+  @Override
+  protected int rank() {
+    return adapter.rank();
   }
 
   @Override

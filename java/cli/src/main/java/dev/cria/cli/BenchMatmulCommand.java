@@ -112,7 +112,7 @@ final class BenchMatmulCommand extends BenchRun {
         Tensor x = Tensor.randn(device, 4, 0, 1, DType.F32, m, layer.in);
         Tensor dy = Tensor.randn(device, 5, 0, 1, DType.F32, m, layer.out);
         List<Measured> seconds =
-            nativeSeconds(() -> run(x, dy, weight, lora), function, function + "_bwd");
+            nativeSeconds(device, () -> run(x, dy, weight, lora), function, function + "_bwd");
         double product = 2.0 * m * layer.in * layer.out;
         double low = lora == null ? 0 : 2.0 * m * rank * (layer.in + layer.out);
         Measured forward = seconds.get(0).map(s -> (product + low) / s);
@@ -123,19 +123,15 @@ final class BenchMatmulCommand extends BenchRun {
         row.put("out", layer.out);
         row.put("tokens", m);
         row.put("rank", lora == null ? 0 : rank);
-        row.put("forward_flops_per_second", forward.facts());
-        row.put("forward_of_peak", forward.median() / best);
-        row.put("backward_flops_per_second", backward.facts());
-        row.put("backward_of_peak", backward.median() / best);
+        rate(row, "forward", "flops", forward, best);
+        rate(row, "backward", "flops", backward, best);
         rows.add(row);
         say(
-            "%-22s %6d   %-26s %s   %-26s %s",
+            "%-22s %6d   %s   %s",
             "%s %d -> %d".formatted(layer.kind, layer.in, layer.out),
             m,
-            forward.map(r -> r / 1e9).show(1),
-            share(forward.median(), best),
-            backward.map(r -> r / 1e9).show(1),
-            share(backward.median(), best));
+            shown(forward, best),
+            shown(backward, best));
       }
     }
   }

@@ -38,7 +38,6 @@ final class BenchPretrainSmallCommand extends BenchTraining {
     if (form != Weights.F32 && form != Weights.BF16) {
       throw usage("--weights must be bf16 or f32, since all parameters are trained");
     }
-    full = true;
   }
 
   @Override
@@ -54,6 +53,11 @@ final class BenchPretrainSmallCommand extends BenchTraining {
   @Override
   protected Item item(int number, Random random, int vocab) {
     return TextItem.of("text " + number, random.ints(TOKENS, 3, vocab).toArray());
+  }
+
+  @Override
+  protected int rank() {
+    return 0;
   }
 
   @Override

@@ -1,11 +1,10 @@
 package dev.cria.cli;
 
+import dev.cria.CriaException;
 import dev.cria.Device;
 import dev.cria.DeviceCheck;
 import dev.cria.Profile;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -45,12 +44,12 @@ abstract class BenchRun extends CriaCommand {
         peak = DeviceCheck.peak(calibrated);
       }
       facts.put("date", LocalDate.now().toString());
-      facts.put("processor", processor());
+      facts.put("processor", DeviceCheck.processor());
       facts.putAll(Versions.of(device));
       facts.put("peak_bf16_flops_per_second", peak.bf16FlopsPerSecond());
       facts.put("peak_f32_flops_per_second", peak.f32FlopsPerSecond());
       facts.put("peak_read_bytes_per_second", peak.bytesPerSecond());
-      say("%s, %s", processor(), device);
+      say("%s, %s", DeviceCheck.processor(), device);
       say(
           "at best %.1f GFLOP/s on bf16, %.1f GFLOP/s on f32, reading %.1f GB/s",
           peak.bf16FlopsPerSecond() / 1e9,
@@ -74,16 +73,37 @@ abstract class BenchRun extends CriaCommand {
     facts.put(name, value.facts());
   }
 
-  /** Share of a peak in percent, for people; empty where the peak is not known. */
-  protected static String share(double rate, double best) {
-    return best > 0 ? "%5.1f %%".formatted(100 * rate / best) : "";
+  /** Adds a rate, and its share of a peak where that is known. */
+  protected static void rate(
+      Map<String, Object> row, String name, String unit, Measured rate, double best) {
+    row.put(name + "_" + unit + "_per_second", rate.facts());
+    if (best > 0) {
+      row.put(name + "_of_peak", rate.median() / best);
+    }
+  }
+
+  /** The same as facts of the result. */
+  protected final void rate(String name, String unit, Measured rate, double best) {
+    rate(facts, name, unit, rate, best);
+  }
+
+  /** A rate in billions for people, and its share of a peak where that is known. */
+  protected static String shown(Measured rate, double best) {
+    String share = best > 0 ? "%5.1f %%".formatted(100 * rate.median() / best) : "";
+    return "%-26s %s".formatted(rate.map(r -> r / 1e9).show(1), share);
   }
 
   /**
    * Seconds in native functions per run of a body, for each group of names, over the repeats. A
    * body that is short runs several times for one measurement.
    */
-  protected final List<Measured> nativeSeconds(Runnable body, String... names) {
+  protected final List<Measured> nativeSeconds(Device device, Runnable body, String... names) {
+    if (!device.isHostMemory()) {
+      throw new CriaException(
+          "bench: calls return before the work of "
+              + device.name()
+              + " is done; cria device-check times its kernels");
+    }
     body.run();
     Profile.reset();
     body.run();
@@ -149,17 +169,5 @@ abstract class BenchRun extends CriaCommand {
     row.put("share", seconds / whole);
     rows.add(row);
     say("%-28s %9.0f %12.2f %6.2f %%", name, calls, seconds * 1e3, 100 * seconds / whole);
-  }
-
-  private static String processor() {
-    try {
-      return Files.readAllLines(Path.of("/proc/cpuinfo")).stream()
-          .filter(line -> line.startsWith("model name"))
-          .map(line -> line.substring(line.indexOf(':') + 1).strip())
-          .findFirst()
-          .orElse("unknown processor");
-    } catch (IOException e) {
-      return "unknown processor";
-    }
   }
 }

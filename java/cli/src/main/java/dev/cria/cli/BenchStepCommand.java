@@ -28,6 +28,7 @@ import picocli.CommandLine.Option;
     })
 final class BenchStepCommand extends BenchTraining {
   @Mixin private BenchModel model = new BenchModel();
+  @Mixin private BenchAdapter adapter = new BenchAdapter();
 
   @Option(
       names = "--tokens",
@@ -49,6 +50,7 @@ final class BenchStepCommand extends BenchTraining {
   protected void check() {
     super.check();
     model.check(this);
+    adapter.check(this);
     if (tokens < 2 || tokens > 1 << 17) {
       throw usage("--tokens must be 2..131072: " + tokens);
     }
@@ -70,6 +72,11 @@ final class BenchStepCommand extends BenchTraining {
   @Override
   protected Item item(int number, Random random, int vocab) {
     return TextItem.of("text " + number, random.ints(tokens, 3, vocab).toArray());
+  }
+
+  @Override
+  protected int rank() {
+    return adapter.rank();
   }
 
   @Override

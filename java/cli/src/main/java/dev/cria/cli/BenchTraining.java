@@ -22,20 +22,6 @@ import picocli.CommandLine.Option;
 /** Whole optimisation steps of a trainer, and where their time goes. */
 abstract class BenchTraining extends BenchRun {
   @Option(
-      names = "--rank",
-      order = 10,
-      paramLabel = "R",
-      defaultValue = "16",
-      description = "Rank of the LoRA adapter on all linear layers (${DEFAULT-VALUE}).")
-  protected int rank;
-
-  @Option(
-      names = "--full",
-      order = 11,
-      description = "Train all parameters instead of an adapter; needs dense weights.")
-  protected boolean full;
-
-  @Option(
       names = "--memory",
       order = 12,
       paramLabel = "SIZE",
@@ -68,14 +54,6 @@ abstract class BenchTraining extends BenchRun {
     }
   }
 
-  @Override
-  protected void check() {
-    super.check();
-    if (rank < 1 || rank > 1024) {
-      throw usage("--rank must be 1..1024: " + rank);
-    }
-  }
-
   protected abstract Llama open(Device device, Progress progress) throws IOException;
 
   protected abstract Objective objective();
@@ -83,10 +61,13 @@ abstract class BenchTraining extends BenchRun {
   /** One item of random tokens; every one has the same size. */
   protected abstract Item item(int number, Random random, int vocab);
 
+  /** Rank of the adapter that is trained; 0: all parameters are. */
+  protected abstract int rank();
+
   /** Items of a step. */
   protected abstract int itemsPerStep();
 
-  /** What the step would have cost elsewhere: name of the items in the report. */
+  /** What the items of a step are called in the report. */
   protected abstract String unit();
 
   @Override
@@ -95,8 +76,8 @@ abstract class BenchTraining extends BenchRun {
         Progress progress = progress();
         Llama model = open(device, progress)) {
       phases.done("weights");
-      if (!full) {
-        Lora.attach(model, LoraConfig.of(rank, rank));
+      if (rank() > 0) {
+        Lora.attach(model, LoraConfig.of(rank(), rank()));
       }
       Random random = new Random(0);
       int count = itemsPerStep() * (repeats + 1);
@@ -120,12 +101,13 @@ abstract class BenchTraining extends BenchRun {
 
   private void report(Llama model, Watch watch, Phases phases) {
     List<StepReport> steps = watch.steps.subList(1, watch.steps.size());
-    Measured seconds = Measured.of(steps.stream().mapToDouble(StepReport::seconds).toArray());
+    double[] each = steps.stream().mapToDouble(StepReport::seconds).toArray();
+    Measured seconds = Measured.of(each);
     long rows = steps.getFirst().rows();
     Measured rate = seconds.map(s -> rows / s);
     fact("model_parameters", model.config().parameters());
-    fact("full", full);
-    fact("rank", full ? 0 : rank);
+    fact("full", rank() == 0);
+    fact("rank", rank());
     fact("tokens", rows);
     fact(unit(), itemsPerStep());
     fact("step_seconds", seconds);
@@ -148,10 +130,6 @@ abstract class BenchTraining extends BenchRun {
           "  peak memory %s; %d of %d blocks recomputed",
           Sizes.show(phases.peak()), plan.recomputedBlocks(), plan.blocks());
     }
-    double[] whole =
-        watch.steps.subList(1, watch.steps.size()).stream()
-            .mapToDouble(StepReport::seconds)
-            .toArray();
-    calls("step", watch.calls.subList(1, watch.calls.size()), whole);
+    calls("step", watch.calls.subList(1, watch.calls.size()), each);
   }
 }
