@@ -112,14 +112,15 @@ void pack_b(const GemmKernels &kernels, const MatrixB &b, bool as_bf16, int64_t 
                            panel + row / 2 * nr, nr);
         continue;
       }
+      auto *from = static_cast<const float *>(source) + column;
+      auto *to = reinterpret_cast<float *>(panel + row * nr);
+      if (!b.dropout.active()) {
+        kernels.copy(rows, width, from, ld, to, nr);
+        continue;
+      }
       for (int64_t i = 0; i < rows; ++i) {
-        auto *from = static_cast<const float *>(source) + i * ld + column;
-        auto *to = reinterpret_cast<float *>(panel + (row + i) * nr);
-        if (b.dropout.active()) {
-          drop(kernels, b.dropout, width, (k0 + row + i) * b.ld + n0 + column, from, to);
-        } else {
-          std::memcpy(to, from, width * sizeof(float));
-        }
+        drop(kernels, b.dropout, width, (k0 + row + i) * b.ld + n0 + column, from + i * ld,
+             to + i * nr);
       }
     }
   }

@@ -21,7 +21,8 @@ int log2_of(int64_t power) {
   return shift;
 }
 
-constexpr int64_t kScales = 128;  // scales decoded at a time
+constexpr int64_t kScales = 128;      // scales decoded at a time
+constexpr int64_t kShortPiece = 128;  // elements
 
 }  // namespace
 
@@ -50,6 +51,7 @@ const void *RowReader::read_rows(int64_t row, int64_t rows, int64_t first, int64
     return buffer;
   }
   const int64_t at = row * b_.ld + first;
+  if (n <= kShortPiece) prefetch_dense(at + rows * b_.ld, rows, n);
   if (b_.kind == MatrixB::f32) {
     *ld = b_.ld;
     return static_cast<const float *>(b_.data) + at;
@@ -60,8 +62,18 @@ const void *RowReader::read_rows(int64_t row, int64_t rows, int64_t first, int64
     return halves;
   }
   auto *floats = static_cast<float *>(buffer);
-  for (int64_t i = 0; i < rows; ++i) kernels_.from_bf16(n, halves + i * b_.ld, floats + i * *ld);
+  kernels_.widen(rows, n, halves, b_.ld, floats, *ld);
   return buffer;
+}
+
+// The rows that will be read next: a short piece of a row is too little for the processor to foresee. Beyond the matrix this
+// does nothing.
+void RowReader::prefetch_dense(int64_t at, int64_t rows, int64_t n) const {
+  const int64_t size = b_.kind == MatrixB::f32 ? 4 : 2;
+  auto *bytes = static_cast<const char *>(b_.data) + at * size;
+  for (int64_t i = 0; i < rows; ++i, bytes += b_.ld * size) {
+    for (int64_t line = 0; line < n * size; line += 64) __builtin_prefetch(bytes + line);
+  }
 }
 
 // The scales of runs of n weights from element `at` of the matrix.

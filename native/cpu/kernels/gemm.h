@@ -40,7 +40,11 @@ struct GemmKernels {
   void (*interleave)(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, uint32_t *to,
                      int64_t ldt);
   void (*to_bf16)(int64_t n, const float *from, uint16_t *to);  // rounds to nearest even
-  void (*from_bf16)(int64_t n, const uint16_t *from, float *to);
+  // to[i][j] = from[i][j] as float32, rows ldf and ldt apart.
+  void (*widen)(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, float *to,
+                int64_t ldt);
+  void (*copy)(int64_t rows, int64_t columns, const float *from, int64_t ldf, float *to,
+               int64_t ldt);
   // Canonical values bf16(map[code] * scale), row i to `to + i * ldt`.
   void (*nf4_to_bf16)(const Nf4Rows &from, uint16_t *to, int64_t ldt);
   void (*nf4_to_f32)(const Nf4Rows &from, float *to, int64_t ldt);

@@ -11,7 +11,9 @@ void transpose(int64_t rows, int64_t columns, const void *from, int64_t ldf, voi
 void interleave(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, uint32_t *to,
                 int64_t ldt);
 void to_bf16(int64_t n, const float *from, uint16_t *to);
-void from_bf16(int64_t n, const uint16_t *from, float *to);
+void widen(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, float *to,
+           int64_t ldt);
+void copy(int64_t rows, int64_t columns, const float *from, int64_t ldf, float *to, int64_t ldt);
 void dropout(int64_t n, uint64_t key, uint64_t first, uint32_t threshold, float scale,
              const float *from, float *to);
 // gemm_nf4.cpp

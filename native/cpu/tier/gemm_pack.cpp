@@ -69,6 +69,16 @@ inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int
 }
 #endif
 
+// T: float or bf16.
+template <class T>
+inline void move_rows(int64_t rows, int64_t columns, const T *from, int64_t ldf, float *to,
+                      int64_t ldt) {
+  for (int64_t i = 0; i < rows; ++i, from += ldf, to += ldt) {
+    for_vectors(columns,
+                [&](int64_t j, int64_t lanes) { store(to + j, load(from + j, lanes), lanes); });
+  }
+}
+
 inline vu mix(vu z) {
   z ^= z >> 16;
   z *= 0x85EBCA6Bu;
@@ -127,9 +137,13 @@ void to_bf16(int64_t n, const float *from, uint16_t *to) {
   }
 }
 
-void from_bf16(int64_t n, const uint16_t *from, float *to) {
-  for_vectors(n,
-              [&](int64_t i, int64_t lanes) { store(to + i, load_bf16(from + i, lanes), lanes); });
+void widen(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, float *to,
+           int64_t ldt) {
+  move_rows(rows, columns, from, ldf, to, ldt);
+}
+
+void copy(int64_t rows, int64_t columns, const float *from, int64_t ldf, float *to, int64_t ldt) {
+  move_rows(rows, columns, from, ldf, to, ldt);
 }
 
 void dropout(int64_t n, uint64_t key, uint64_t first, uint32_t threshold, float scale,

@@ -139,23 +139,23 @@ void tile_bf16(int64_t pairs, const uint16_t *a, int64_t lda, const uint16_t *b,
 }  // namespace
 
 extern const GemmKernels gemm_kernels = {
-    kRows,      kColumns,   kDepth,
+    kRows,       kColumns,   kDepth,
 #if CRIA_TIER >= 3
-    1792,       tile_f32,   tile_bf16,
+    1792,        tile_f32,   tile_bf16,
 #else
-    0,          tile_f32,   nullptr,
+    0,           tile_f32,   nullptr,
 #endif
-    transpose,  interleave, to_bf16,   from_bf16,   nf4_to_bf16,
-    nf4_to_f32, dropout,    dot_f32,   dot_widened,
+    transpose,   interleave, to_bf16,   widen,   copy,
+    nf4_to_bf16, nf4_to_f32, dropout,   dot_f32, dot_widened,
 #if CRIA_TIER >= 3
     dot_bf16,
 #else
     nullptr,
 #endif
 #if CRIA_TIER == 1
-    dot_nf4,    order_nf4,
+    dot_nf4,     order_nf4,
 #else
-    nullptr,    nullptr,
+    nullptr,     nullptr,
 #endif
 };
 
