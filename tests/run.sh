@@ -138,6 +138,32 @@ check_native() {
   return 0
 }
 
+# Installs SIMDe where that is allowed; fails where it is not there.
+have_simde() {
+  local header='#include <simde/x86/avx512.h>'
+  "${CXX:-c++}" -x c++ -E - <<<"$header" >/dev/null 2>&1 && return
+  install_packages libsimde-dev || { apt-get update >/dev/null 2>&1 && install_packages libsimde-dev; } || return 1
+  "${CXX:-c++}" -x c++ -E - <<<"$header" >/dev/null 2>&1
+}
+
+# The AVX-512 tiers in terms of AVX2, where the processor has AVX2 only.
+check_emulated() {
+  if ! grep -q '^skip avx512' "$root/build/native-conformance.log" || ! grep -qw avx2 /proc/cpuinfo; then
+    return 0
+  elif ! have_simde; then
+    report skipped "conformance of the emulated AVX-512 tiers: libsimde-dev is not installed"
+  elif ! (cd "$root" && cmake --preset emulated && cmake --build build/emulated --target cria_conformance -j "$(nproc)") \
+    >>"$log" 2>&1; then
+    show_failure "the build of the emulated AVX-512 tiers"
+    report failed "build of the emulated AVX-512 tiers"
+  else
+    local tier
+    for tier in avx512 avx512bf16; do
+      run_counted "conformance of the emulated tier $tier" "$root/build/emulated/cria_conformance" --tier "$tier"
+    done
+  fi
+}
+
 # Each synchronising call of the kernels, removed in turn, must be noticed.
 check_mutations() {
   step "mutations of the CUDA kernels" "$root/build/native/cria_conformance" --mutate
@@ -226,6 +252,7 @@ cria_test() {
   check_clang_format
   step "Java format (./cria format repairs it)" env -C "$root" mvn -B -ntp -q spotless:check
   if check_native; then
+    check_emulated
     check_clang_tidy
     check_cuda
     if [[ -n "$slow" ]]; then

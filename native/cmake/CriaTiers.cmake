@@ -15,6 +15,12 @@ set(CRIA_TIER_FLAGS_avx2 -mavx2 -mfma -mf16c)
 set(CRIA_TIER_FLAGS_avx512 ${CRIA_TIER_FLAGS_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi
                            -mprefer-vector-width=512)
 set(CRIA_TIER_FLAGS_avx512bf16 ${CRIA_TIER_FLAGS_avx512} -mavx512bf16)
+if(CRIA_EMULATE_AVX512)
+  # Vectors of 64 bytes are passed between functions of one file only.
+  set(CRIA_TIER_FLAGS_avx512 ${CRIA_TIER_FLAGS_avx2} -Wno-psabi "SHELL:-include tests/emulation/avx512.h"
+                             "-I${PROJECT_SOURCE_DIR}")
+  set(CRIA_TIER_FLAGS_avx512bf16 ${CRIA_TIER_FLAGS_avx512})
+endif()
 
 function(cria_add_tiers library)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/native/cpu/tier/*.cpp")
@@ -22,7 +28,8 @@ function(cria_add_tiers library)
     return()
   endif()
   list(LENGTH CRIA_TIERS count)
-  target_compile_definitions(${library} PRIVATE CRIA_TIER_COUNT=${count})
+  target_compile_definitions(${library} PRIVATE CRIA_TIER_COUNT=${count}
+                                                $<$<BOOL:${CRIA_EMULATE_AVX512}>:CRIA_EMULATE_AVX512>)
   foreach(tier IN LISTS CRIA_TIERS)
     list(FIND cria_all_tiers ${tier} number)
     set(objects cria_tier_${tier})

@@ -37,6 +37,9 @@ Tier machine_tier() {
   const bool avx2 = saves_ymm && bit(one.c, 12) && bit(one.c, 29) && bit(one.c, 28) &&
                     bit(seven.b, 5) && bit(seven.b, 3) && bit(seven.b, 8);
   if (!avx2) return Tier::portable;
+#if defined(CRIA_EMULATE_AVX512)
+  return Tier::avx512bf16;
+#endif
   // F, DQ, BW, VL, VBMI
   const bool avx512 = saves_zmm && bit(seven.b, 16) && bit(seven.b, 17) && bit(seven.b, 30) &&
                       bit(seven.b, 31) && bit(seven.c, 1);

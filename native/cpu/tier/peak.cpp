@@ -23,6 +23,16 @@ CRIA_INLINE float total(const vf (&sums)[kSums]) {
   return out;
 }
 
+// Makes the compiler take x for another value.
+template <class T>
+CRIA_INLINE void forget(T &x) {
+#if defined(__AVX512F__) || (defined(__x86_64__) && CRIA_TIER < 2)
+  asm volatile("" : "+x"(x));
+#else
+  asm volatile("" : "+m"(x));
+#endif
+}
+
 float multiply_f32(int64_t repeats) {
   vf sums[kSums];
   for (int i = 0; i < kSums; ++i) sums[i] = set((float)i);
@@ -30,9 +40,8 @@ float multiply_f32(int64_t repeats) {
   for (int64_t r = 0; r < repeats; ++r) {
     for (int u = 0; u < kUnroll; ++u) {
       for (int i = 0; i < kSums; ++i) sums[i] = fma(x, y, sums[i]);
-#if defined(__x86_64__)
-      asm volatile("" : "+x"(x), "+x"(y));  // the products are not known to be the same
-#endif
+      forget(x);  // the products are not known to be the same
+      forget(y);
     }
   }
   return total(sums);
@@ -47,7 +56,8 @@ float multiply_bf16(int64_t repeats) {
     for (int u = 0; u < kUnroll; ++u) {
       for (int i = 0; i < kSums; ++i)
         sums[i] = (vf)_mm512_dpbf16_ps((__m512)sums[i], (__m512bh)x, (__m512bh)y);
-      asm volatile("" : "+x"(x), "+x"(y));
+      forget(x);
+      forget(y);
     }
   }
   return total(sums);
