@@ -220,8 +220,8 @@ PackedHeads::PackedHeads(GpuQueue &queue, int64_t t, int64_t heads, int64_t d, i
 }
 
 cria_status attention(cria_queue *handle, int64_t t, int64_t heads, int64_t kv_heads, int64_t d,
-                      int64_t sequence_count, const int32_t *sequences, float scale, const float *q,
-                      const float *k, const float *v, float *out, float *lse) {
+                      int64_t sequence_count, const int32_t *sequences, float scale, cria_dtype,
+                      const float *q, const float *k, const float *v, float *out, float *lse) {
   GpuQueue &queue = queue_of(handle);
   const PackedSequences packed("attention", t, sequence_count, sequences);
   const std::vector<QueryBlock> blocks = query_blocks(packed, kRows);

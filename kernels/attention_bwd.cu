@@ -351,7 +351,7 @@ void queries_kernel(int64_t t, int heads, int group, int d, float base_2, float 
 }  // namespace
 
 cria_status attention_bwd(cria_queue *handle, int64_t t, int64_t heads, int64_t kv_heads, int64_t d,
-                          int64_t sequence_count, const int32_t *sequences, float scale,
+                          int64_t sequence_count, const int32_t *sequences, float scale, cria_dtype,
                           const float *q, const float *k, const float *v, const float *out,
                           const float *lse, const float *dout, float *dq, float *dk, float *dv) {
   GpuQueue &queue = queue_of(handle);

@@ -77,7 +77,7 @@ namespace {
 // Shapes and pointers that both directions of attention have in common; returns the elements of q.
 int64_t check_attention(const Arguments &check, int64_t t, int64_t heads, int64_t kv_heads,
                         int64_t d, int64_t sequence_count, const int32_t *sequences, float scale,
-                        const float *q, const float *k, const float *v) {
+                        cria_dtype precision, const float *q, const float *k, const float *v) {
   check.between("t", t, 0, INT32_MAX);
   check.at_least("heads", heads, 1);
   check.at_least("kv_heads", kv_heads, 1);
@@ -85,6 +85,7 @@ int64_t check_attention(const Arguments &check, int64_t t, int64_t heads, int64_
   check.between("d", d, 1, 128);
   check.pointer("sequences", sequences, check.size("sequence_count", sequence_count));
   check.finite("scale", scale);
+  check.dtype("precision", precision, {CRIA_F32, CRIA_BF16});
   const int64_t count = check.count({t, heads, d});
   check.pointer("q", q, count);
   check.pointer("k", k, count);
@@ -96,35 +97,36 @@ int64_t check_attention(const Arguments &check, int64_t t, int64_t heads, int64_
 
 cria_status cria_attention(cria_queue *queue, int64_t t, int64_t heads, int64_t kv_heads, int64_t d,
                            int64_t sequence_count, const int32_t *sequences, float scale,
-                           const float *q, const float *k, const float *v, float *out, float *lse) {
+                           cria_dtype precision, const float *q, const float *k, const float *v,
+                           float *out, float *lse) {
   return guarded("attention", [&](const Arguments &check) -> cria_status {
     const DeviceTable &table = check.queue(queue);
-    const int64_t count =
-        check_attention(check, t, heads, kv_heads, d, sequence_count, sequences, scale, q, k, v);
+    const int64_t count = check_attention(check, t, heads, kv_heads, d, sequence_count, sequences,
+                                          scale, precision, q, k, v);
     check.pointer("out", out, count);
     check.pointer("lse", lse, count);
-    return table.attention(queue, t, heads, kv_heads, d, sequence_count, sequences, scale, q, k, v,
-                           out, lse);
+    return table.attention(queue, t, heads, kv_heads, d, sequence_count, sequences, scale,
+                           precision, q, k, v, out, lse);
   });
 }
 
 cria_status cria_attention_bwd(cria_queue *queue, int64_t t, int64_t heads, int64_t kv_heads,
                                int64_t d, int64_t sequence_count, const int32_t *sequences,
-                               float scale, const float *q, const float *k, const float *v,
-                               const float *out, const float *lse, const float *dout, float *dq,
-                               float *dk, float *dv) {
+                               float scale, cria_dtype precision, const float *q, const float *k,
+                               const float *v, const float *out, const float *lse,
+                               const float *dout, float *dq, float *dk, float *dv) {
   return guarded("attention_bwd", [&](const Arguments &check) -> cria_status {
     const DeviceTable &table = check.queue(queue);
-    const int64_t count =
-        check_attention(check, t, heads, kv_heads, d, sequence_count, sequences, scale, q, k, v);
+    const int64_t count = check_attention(check, t, heads, kv_heads, d, sequence_count, sequences,
+                                          scale, precision, q, k, v);
     check.pointer("out", out, count);
     check.pointer("lse", lse, count);
     check.pointer("dout", dout, count);
     check.pointer("dq", dq, count);
     check.pointer("dk", dk, count);
     check.pointer("dv", dv, count);
-    return table.attention_bwd(queue, t, heads, kv_heads, d, sequence_count, sequences, scale, q, k,
-                               v, out, lse, dout, dq, dk, dv);
+    return table.attention_bwd(queue, t, heads, kv_heads, d, sequence_count, sequences, scale,
+                               precision, q, k, v, out, lse, dout, dq, dk, dv);
   });
 }
 

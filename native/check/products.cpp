@@ -113,8 +113,8 @@ Problem attention(Session &s, Size size, bool backward) {
   float *q = s.floats(t * heads * d), *k = s.floats(t * kv_heads * d),
         *v = s.floats(t * kv_heads * d), *out = s.zeros(t * heads * d), *lse = s.zeros(t * heads);
   const auto forward = [=, &s, t = t, heads = heads, kv_heads = kv_heads, d = d] {
-    succeed(cria_attention(s.queue(), t, heads, kv_heads, d, count, plan.data(), scale, q, k, v,
-                           out, lse));
+    succeed(cria_attention(s.queue(), t, heads, kv_heads, d, count, plan.data(), scale, CRIA_F32, q,
+                           k, v, out, lse));
   };
   const double pairs = 0.5 * t * (t + 1);  // of one sequence: the small problem is not timed
   const double bytes = 8.0 * t * d * (heads + kv_heads), flops = 4.0 * pairs * heads * d;
@@ -127,7 +127,7 @@ Problem attention(Session &s, Size size, bool backward) {
         *dk = s.zeros(t * kv_heads * d), *dv = s.zeros(t * kv_heads * d);
   return {[=, &s, t = t, heads = heads, kv_heads = kv_heads, d = d] {
             succeed(cria_attention_bwd(s.queue(), t, heads, kv_heads, d, count, plan.data(), scale,
-                                       q, k, v, out, lse, dout, dq, dk, dv));
+                                       CRIA_BF16, q, k, v, out, lse, dout, dq, dk, dv));
           },
           {{dq, t * heads * d, 4 * kRounded},
            {dk, t * kv_heads * d, 4 * kRounded},

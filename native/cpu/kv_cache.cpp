@@ -79,7 +79,7 @@ struct Call {
 // Attention of query rows first .. first + rows over keys begin .. end.
 template <class Element>
 void see_keys(const Call &call, int64_t kv_head, int64_t first, int64_t rows, int64_t begin,
-              int64_t end, AttentionRows &state) {
+              int64_t end, CachedAttentionRows &state) {
   const cria_kv &cache = call.cache;
   const Element *keys = static_cast<const Element *>(cache.keys) + kv_head * cache.key_head();
   const Element *values =
@@ -93,12 +93,12 @@ void see_keys(const Call &call, int64_t kv_head, int64_t first, int64_t rows, in
       high[i] = static_cast<int32_t>(std::min(std::max<int64_t>(seen, 0), kTileKeys));
     }
     if (high[rows - 1] == 0) return;
-    state.see(keys + base * cache.d, values + base * cache.d, cache.d, 0, high);
+    state.see(keys + base * cache.d, values + base * cache.d, high);
   }
 }
 
 void see_keys(const Call &call, int64_t kv_head, int64_t first, int64_t rows, int64_t begin,
-              int64_t end, AttentionRows &state) {
+              int64_t end, CachedAttentionRows &state) {
   if (call.cache.dtype == CRIA_BF16) {
     see_keys<uint16_t>(call, kv_head, first, rows, begin, end, state);
   } else {
@@ -114,7 +114,7 @@ void whole_blocks(CpuDevice &device, const Call &call) {
     const int64_t first =
         (blocks - 1 - task / call.cache.kv_heads) * kTileRows;  // the longest first
     const int64_t count = std::min(kTileRows, rows - first);
-    AttentionRows state(device, call.kernels, count, call.cache.d, call.scale);
+    CachedAttentionRows state(device, call.kernels, count, call.cache.d, call.scale);
     see_keys(call, kv_head, first, count, 0, call.cache.length, state);
     for (int64_t i = 0; i < count; i++) state.finish(i, call.out + call.row(kv_head, first + i));
   });
@@ -130,7 +130,7 @@ void key_chunks(CpuDevice &device, const Call &call) {
   float *parts = scratch.as<float>();
   device.parallel(cache.kv_heads * chunks, [&](int64_t task) {
     const int64_t begin = task % chunks * kChunkKeys;
-    AttentionRows state(device, call.kernels, rows, cache.d, call.scale);
+    CachedAttentionRows state(device, call.kernels, rows, cache.d, call.scale);
     see_keys(call, task / chunks, 0, rows, begin, std::min(begin + kChunkKeys, cache.length),
              state);
     float *to = parts + task * part;
@@ -222,7 +222,7 @@ cria_status kv_attention(cria_queue *queue, const cria_kv *cache, int64_t t, int
   if (t == 0) return CRIA_OK;
   CpuDevice &device = device_of(queue);
   const Call call{
-      *cache, attention_kernels(device.tier), t, heads, heads / cache->kv_heads, scale, q, out};
+      *cache, attention_kernels(device.tier).f32, t, heads, heads / cache->kv_heads, scale, q, out};
   if (t * call.group <= kTileRows && cache->length > kChunkKeys) {
     key_chunks(device, call);
   } else {

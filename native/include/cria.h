@@ -289,21 +289,21 @@ CRIA_API cria_status cria_rope(cria_queue *queue, int64_t t, int64_t heads, int6
  *   q [T, H*D], k, v [T, G*D], H a multiple of G (query head h uses key head h / (H/G)), 1 <= D <= 128
  *   out [T, H*D], lse [T,H]: log of the sum of exp(scale * q.k) over the keys seen. Rows that belong to
  *              no sequence get zeros (lse -inf).
- * A device may round q, k, v, dout, the probabilities and the gradients of the scores to bf16 before
- * multiplying; sums are float32.
+ *   precision  CRIA_F32 or CRIA_BF16. CRIA_BF16 allows rounding q, k, v, dout, the probabilities and the gradients of the
+ *              scores to bf16 before they are multiplied, where the device is faster so. GPUs always do; sums are float32.
  * Source: FlashAttention-2 (Dao 2023). Errors: ranges outside [0,T), overlap.
  */
 CRIA_API cria_status cria_attention(cria_queue *queue, int64_t t, int64_t heads, int64_t kv_heads,
                                     int64_t d, int64_t sequence_count, const int32_t *sequences,
-                                    float scale, const float *q, const float *k, const float *v,
-                                    float *out, float *lse);
+                                    float scale, cria_dtype precision, const float *q,
+                                    const float *k, const float *v, float *out, float *lse);
 /* dq [T,H*D], dk, dv [T,G*D] overwritten. */
 CRIA_API cria_status cria_attention_bwd(cria_queue *queue, int64_t t, int64_t heads,
                                         int64_t kv_heads, int64_t d, int64_t sequence_count,
-                                        const int32_t *sequences, float scale, const float *q,
-                                        const float *k, const float *v, const float *out,
-                                        const float *lse, const float *dout, float *dq, float *dk,
-                                        float *dv);
+                                        const int32_t *sequences, float scale, cria_dtype precision,
+                                        const float *q, const float *k, const float *v,
+                                        const float *out, const float *lse, const float *dout,
+                                        float *dq, float *dk, float *dv);
 
 /* A cache of keys and values of one sequence: capacity rows of kv_heads*d, stored as dtype f32 or bf16. */
 CRIA_API cria_status cria_kv_create(cria_device *device, int64_t capacity, int64_t kv_heads,

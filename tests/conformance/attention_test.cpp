@@ -109,21 +109,23 @@ Oracle oracle(const Shape &s, double scale, const Matrix &q, const Matrix &k, co
 // deviation 1 the scores stay below about 6 sqrt(d) d^-1/2 |.| = 20, so p errs by at most 20 * sum_factor + exp's own.
 double relative(const Shape &s) { return 24 * sum_factor(s.d) + 64 * kEps; }
 
-// Whether the device rounds q, k, v, dout, the probabilities and their gradients to bf16: the CPU device does not.
-bool rounds(const Context &context) { return !context.is_cpu(); }
+// Whether the device rounds q, k, v, dout, the probabilities and their gradients to bf16: the CPU device does where it may
+// and multiplies bf16.
+bool rounds(const Context &context, cria_dtype precision) {
+  return !context.is_cpu() || (precision == CRIA_BF16 && context.tier == "avx512bf16");
+}
 
 // What the device multiplies with.
-Matrix operand(const Context &context, const std::vector<float> &x) {
-  return widen(rounds(context) ? rounded(x) : x);
+Matrix operand(const Context &context, cria_dtype precision, const std::vector<float> &x) {
+  return widen(rounds(context, precision) ? rounded(x) : x);
 }
 
-// The bound of a result whose float32 error is factor * size, and which moves by `move` where what may be rounded errs by
-// its own size.
-Matrix bound(const Context &context, double factor, const Matrix &size, const Matrix &move) {
-  return sum_of(scaled(size, factor), scaled(move, rounds(context) ? kBf16Eps : 0.0));
-}
-
-void attention_case(Context &context, const Shape &s, float scale) {
+void attention_case(Context &context, const Shape &s, float scale, cria_dtype precision) {
+  // The bound of a result whose float32 error is factor * size, and which moves by `move` where what may be rounded errs by
+  // its own size.
+  auto bound = [&](double factor, const Matrix &size, const Matrix &move) {
+    return sum_of(scaled(size, factor), scaled(move, rounds(context, precision) ? kBf16Eps : 0.0));
+  };
   Random random(uint64_t(s.t * 131 + s.heads * 17 + s.d));
   std::vector<float> q = random.normals(s.t * s.heads * s.d),
                      k = random.normals(s.t * s.kv_heads * s.d),
@@ -133,23 +135,24 @@ void attention_case(Context &context, const Shape &s, float scale) {
   Array<float> out(context, s.t * s.heads * s.d), lse(context, s.t * s.heads);
   int64_t count = int64_t(s.sequences.size() / 4);
   context.ok(cria_attention(context.queue, s.t, s.heads, s.kv_heads, s.d, count, s.sequences.data(),
-                            scale, dq, dk, dv, out, lse),
+                            scale, precision, dq, dk, dv, out, lse),
              "attention");
-  Oracle o = oracle(s, double(scale), operand(context, q), operand(context, k), operand(context, v),
-                    operand(context, dout));
+  auto used = [&](const std::vector<float> &x) { return operand(context, precision, x); };
+  Oracle o = oracle(s, double(scale), used(q), used(k), used(v), used(dout));
   double f = relative(s) + sum_factor(s.t);
-  context.close("out", out.values(), o.out, bound(context, f, o.size_out, o.size_out));
+  context.close("out", out.values(), o.out, bound(f, o.size_out, o.size_out));
   context.close("lse", lse.values(), o.lse, f * 4 + 1e-6);
   Array<float> gq(context, s.t * s.heads * s.d), gk(context, s.t * s.kv_heads * s.d),
       gv(context, s.t * s.kv_heads * s.d);
-  context.ok(cria_attention_bwd(context.queue, s.t, s.heads, s.kv_heads, s.d, count,
-                                s.sequences.data(), scale, dq, dk, dv, out, lse, ddout, gq, gk, gv),
-             "attention_bwd");
+  context.ok(
+      cria_attention_bwd(context.queue, s.t, s.heads, s.kv_heads, s.d, count, s.sequences.data(),
+                         scale, precision, dq, dk, dv, out, lse, ddout, gq, gk, gv),
+      "attention_bwd");
   double g =
       3 * (f + sum_factor(s.t * std::max<int64_t>(1, s.heads / std::max<int64_t>(1, s.kv_heads))));
-  context.close("dq", gq.values(), o.dq, bound(context, g, o.size_dq, o.move_dq));
-  context.close("dk", gk.values(), o.dk, bound(context, g, o.size_dk, o.move_dk));
-  context.close("dv", gv.values(), o.dv, bound(context, g, o.size_dv, o.size_dv));
+  context.close("dq", gq.values(), o.dq, bound(g, o.size_dq, o.move_dq));
+  context.close("dk", gk.values(), o.dk, bound(g, o.size_dk, o.move_dk));
+  context.close("dv", gv.values(), o.dv, bound(g, o.size_dv, o.size_dv));
 }
 
 float usual_scale(const Shape &s) { return float(1 / std::sqrt(double(s.d))); }
@@ -187,6 +190,7 @@ const std::vector<Shape> kShapes = {
     {140, 4, 2, 40, {0, 65, 0, 0, 65, 75, 30, 35}},
     {90, 1, 1, 24, {0, 30, 0, 0, 30, 30, 0, 30, 60, 30, 30, 30}},  // a prefix in what has a prefix
     {330, 1, 1, 8, {5, 3, 0, 0, 320, 4, 6, 2}},                    // wide gaps
+    {600, 2, 1, 8, {0, 530, 0, 0, 530, 70, 200, 300}},             // long enough to be cut
 };
 
 void cache_case(Context &context, int64_t heads, int64_t kv_heads, int64_t d, cria_dtype dtype,
@@ -238,22 +242,28 @@ void cache_case(Context &context, int64_t heads, int64_t kv_heads, int64_t d, cr
 
 struct Registration {
   Registration() {
-    for (const Shape &s : kShapes)
-      Register("attention " + label(s), [s](Context &c) { attention_case(c, s, usual_scale(s)); });
+    for (const Shape &s : kShapes) {
+      Register("attention " + label(s),
+               [s](Context &c) { attention_case(c, s, usual_scale(s), CRIA_F32); });
+      Register(
+          "attention " + label(s) + ", rounding allowed",
+          [s](Context &c) { attention_case(c, s, usual_scale(s), CRIA_BF16); }, RunOn::cpu);
+    }
     for (int64_t d : {32, 64, 100, 128}) {
       Shape s{40, 4, 2, d, {0, 15, 0, 0, 15, 25, 2, 13}};
       Register("attention " + label(s) + ", aligned",
-               aligned([s](Context &c) { attention_case(c, s, usual_scale(s)); }));
+               aligned([s](Context &c) { attention_case(c, s, usual_scale(s), CRIA_BF16); }));
     }
     for (float scale : {-0.3f, 0.0f}) {
       Shape s{70, 2, 1, 13, {0, 70, 0, 0}};
       Register("attention scaled by " + std::to_string(scale),
-               [=](Context &c) { attention_case(c, s, scale); });
+               [=](Context &c) { attention_case(c, s, scale, CRIA_BF16); });
     }
     Shape large{1024, 1, 1, 100, {0, 1024, 0, 0}};
     Register(
         "attention " + label(large),
-        [large](Context &c) { attention_case(c, large, usual_scale(large)); }, RunOn::slow);
+        [large](Context &c) { attention_case(c, large, usual_scale(large), CRIA_BF16); },
+        RunOn::slow);
     struct Cache {
       int64_t heads, kv_heads, d;
       std::vector<int64_t> steps;
@@ -297,7 +307,7 @@ const Register prefix{
         int64_t t = int64_t(make(0).size()) / w;
         Array<float> out(context, t * w), lse(context, t * heads);
         context.ok(cria_attention(context.queue, t, heads, heads, d, int64_t(sequences.size() / 4),
-                                  sequences.data(), 0.1f, q, k, v, out, lse),
+                                  sequences.data(), 0.1f, CRIA_BF16, q, k, v, out, lse),
                    "attention");
         return out.values();
       };
@@ -313,7 +323,7 @@ const Register prefix{
       for (const auto *part : {&prompt[2], &a[2], &b[2]})
         for (float x : *part) most = std::fmax(most, std::fabs(x));
       context.close("out", shared, widen(want),
-                    1e-5 + (rounds(context) ? 2 * kBf16Eps * double(most) : 0));
+                    1e-5 + (rounds(context, CRIA_BF16) ? 2 * kBf16Eps * double(most) : 0));
     }};
 
 // Queries of 0 give every key seen the same weight, a power of 2 before it is normalised: nothing is rounded to bf16 but
@@ -324,11 +334,11 @@ const Register equal_scores{
       Random random(9);
       std::vector<float> q(size_t(s.t * s.heads * s.d)), k = random.normals(s.t * s.d),
                                                          v = random.normals(s.t * s.d);
-      Oracle o = oracle(s, 1, widen(q), widen(k), operand(context, v), widen(q));
+      Oracle o = oracle(s, 1, widen(q), widen(k), operand(context, CRIA_BF16, v), widen(q));
       Array<float> dq(context, q), dk(context, k), dv(context, v),
           out(context, s.t * s.heads * s.d), lse(context, s.t * s.heads);
       context.ok(cria_attention(context.queue, s.t, s.heads, s.kv_heads, s.d, 2, s.sequences.data(),
-                                1, dq, dk, dv, out, lse),
+                                1, CRIA_BF16, dq, dk, dv, out, lse),
                  "attention");
       context.close("out", out.values(), o.out, scaled(o.size_out, sum_factor(s.t)));
       context.close("lse", lse.values(), o.lse, 8 * sum_factor(s.t));
@@ -356,9 +366,10 @@ const Register refusals{
     "attention refuses bad sequences", [](Context &context) {
       Array<float> x(context, std::vector<float>(16 * 8, 0.5f)), out(context, 16 * 8),
           lse(context, 16);
+      cria_dtype precision = CRIA_F32;
       auto call = [&](int64_t t, int64_t heads, int64_t kv, int64_t d, Sequences s) {
         return cria_attention(context.queue, t, heads, kv, d, int64_t(s.size() / 4), s.data(), 1.0f,
-                              x, x, x, out, lse);
+                              precision, x, x, x, out, lse);
       };
       context.refused(call(16, 1, 1, 8, {0, 17, 0, 0}), CRIA_INVALID_ARGUMENT, {"attention", "17"});
       context.refused(call(16, 1, 1, 8, {-1, 4, 0, 0}), CRIA_INVALID_ARGUMENT, {"attention", "-1"});
@@ -367,11 +378,15 @@ const Register refusals{
       context.refused(call(16, 1, 1, 8, {0, 8, 0, 0, 8, 8, 10, 9}), CRIA_INVALID_ARGUMENT,
                       {"attention", "prefix"});
       const Sequences overlap = {0, 9, 0, 0, 8, 8, 0, 0};
-      context.refused(cria_attention_bwd(context.queue, 16, 1, 1, 8, 2, overlap.data(), 1.0f, x, x,
-                                         x, x, lse, x, out, out, out),
+      context.refused(cria_attention_bwd(context.queue, 16, 1, 1, 8, 2, overlap.data(), 1.0f,
+                                         precision, x, x, x, x, lse, x, out, out, out),
                       CRIA_INVALID_ARGUMENT, {"attention_bwd", "overlap"});
       context.refused(call(16, 3, 2, 2, {0, 16, 0, 0}), CRIA_INVALID_ARGUMENT,
                       {"attention", "heads"});
+      precision = CRIA_I32;
+      context.refused(call(16, 1, 1, 8, {0, 16, 0, 0}), CRIA_INVALID_ARGUMENT,
+                      {"attention", "precision"});
+      precision = CRIA_F32;
       context.refused(call(8, 1, 1, 129, {0, 8, 0, 0}), CRIA_INVALID_ARGUMENT,
                       {"attention", "129"});
     }};

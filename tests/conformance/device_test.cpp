@@ -241,11 +241,11 @@ const Register threads{
           Array<float> out(c, m * heads * d), lse(c, m * heads), gq(c, m * heads * d),
               gk(c, m * 2 * d), gv(c, m * 2 * d);
           std::vector<int32_t> sequences = {0, 60, 0, 0, 60, 50, 0, 60, 110, 40, 0, 60};
-          c.ok(cria_attention(c.queue, m, heads, 2, d, 3, sequences.data(), 0.1f, *aq, *ak, *av,
-                              out, lse),
+          c.ok(cria_attention(c.queue, m, heads, 2, d, 3, sequences.data(), 0.1f, CRIA_BF16, *aq,
+                              *ak, *av, out, lse),
                "attention");
-          c.ok(cria_attention_bwd(c.queue, m, heads, 2, d, 3, sequences.data(), 0.1f, *aq, *ak, *av,
-                                  out, lse, *ad, gq, gk, gv),
+          c.ok(cria_attention_bwd(c.queue, m, heads, 2, d, 3, sequences.data(), 0.1f, CRIA_BF16,
+                                  *aq, *ak, *av, out, lse, *ad, gq, gk, gv),
                "attention_bwd");
           read(out, m * heads * d);
           read(gq, m * heads * d);

@@ -1,34 +1,43 @@
-// attention.cpp: products of attention tiles in registers and the vector softmax, once per instruction-set tier.
+// attention.cpp: the products of attention's tiles, a block of accumulators in registers at a time, and the table of the
+// tier's attention routines.
 #include "cpu/kernels/attention.h"
 
+#include "cpu/tier/attention_kernels.h"
 #include "cpu/tier/simd.h"
 
 namespace cria::cpu::CRIA_TIER_NS {
 namespace {
 
 // Register block: kBlockRows x kBlockVectors accumulators leave room for the operands.
-constexpr float kInfinity = __builtin_inff();
-
 constexpr int64_t kBlockRows = 6;
 constexpr int64_t kBlockVectors = CRIA_TIER >= 2 ? 4 : 2;
+static_assert(kPanel == kBlockVectors * W && kTileKeys % kPanel == 0);
 
-// 2^x, relative error below 1e-7, for x <= 127; 0 below -126.5. NaN stays NaN. Probabilities need no
-// denormals, so the exponent is written directly.
-inline vf power_of_2(vf x) {
-  x = max(set(-127.0f), x);
-  const vf n = round(x), f = x - n;
-  // Chebyshev fit of 2^f on [-0.5, 0.5].
-  vf p = set(1.54697320e-4f);
-  p = fma(p, f, set(1.34004322e-3f));
-  p = fma(p, f, set(9.61802560e-3f));
-  p = fma(p, f, set(5.55032721e-2f));
-  p = fma(p, f, set(2.40226512e-1f));
-  p = fma(p, f, set(6.93147207e-1f));
-  p = fma(p, f, set(1.0f));
-  return p * bits_float((__builtin_convertvector(n, vi) + 127) << 23);
-}
+// One step of a sum: words of float32, or pairs of bf16.
+struct Floats {
+  using Vector = vf;
+  CRIA_INLINE Vector read(const float *b) { return load(b); }
+  CRIA_INLINE Vector read(const uint16_t *b) { return load(b); }
+  CRIA_INLINE Vector broadcast(const float *a) { return set(*a); }
+  CRIA_INLINE vf add_product(Vector a, Vector b, vf sum) { return fma(a, b, sum); }
+};
 
-template <int Rows, int Vectors, class B>
+#if CRIA_TIER >= 3
+struct Pairs {
+  using Vector = __m512bh;
+  CRIA_INLINE Vector read(const float *b) { return (__m512bh)_mm512_loadu_si512(b); }
+  CRIA_INLINE Vector broadcast(const float *a) {
+    int32_t pair;
+    __builtin_memcpy(&pair, a, sizeof pair);
+    return (__m512bh)_mm512_set1_epi32(pair);
+  }
+  CRIA_INLINE vf add_product(Vector a, Vector b, vf sum) {
+    return (vf)_mm512_dpbf16_ps((__m512)sum, a, b);
+  }
+};
+#endif
+
+template <class Step, int Rows, int Vectors, class B>
 void block(int64_t k, const float *a, int64_t a_row, int64_t a_k, const B *b, int64_t b_row,
            const float *keep, float *c, int64_t c_row) {
   vf sum[Rows][Vectors];
@@ -39,14 +48,14 @@ void block(int64_t k, const float *a, int64_t a_row, int64_t a_k, const B *b, in
       sum[i][j] = keep ? keep[i] * load(c + i * c_row + j * W) : set(0);
   }
   for (int64_t l = 0; l < k; l++, a += a_k, b += b_row) {
-    vf bl[Vectors];
+    typename Step::Vector bl[Vectors];
 #pragma GCC unroll 8
-    for (int j = 0; j < Vectors; j++) bl[j] = load(b + j * W);
+    for (int j = 0; j < Vectors; j++) bl[j] = Step::read(b + j * W);
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; i++) {
-      const vf ai = set(a[i * a_row]);
+      const typename Step::Vector ai = Step::broadcast(a + i * a_row);
 #pragma GCC unroll 8
-      for (int j = 0; j < Vectors; j++) sum[i][j] = fma(ai, bl[j], sum[i][j]);
+      for (int j = 0; j < Vectors; j++) sum[i][j] = Step::add_product(ai, bl[j], sum[i][j]);
     }
   }
 #pragma GCC unroll 8
@@ -61,102 +70,86 @@ using Block = void (*)(int64_t k, const float *a, int64_t a_row, int64_t a_k, co
                        int64_t b_row, const float *keep, float *c, int64_t c_row);
 
 // The blocks with 1..kBlockRows rows of Vectors vectors.
-template <int Vectors, class B>
-constexpr Block<B> kBlocks[kBlockRows] = {block<1, Vectors, B>, block<2, Vectors, B>,
-                                          block<3, Vectors, B>, block<4, Vectors, B>,
-                                          block<5, Vectors, B>, block<6, Vectors, B>};
+template <class Step, int Vectors, class B>
+constexpr Block<B> kBlocks[kBlockRows] = {block<Step, 1, Vectors, B>, block<Step, 2, Vectors, B>,
+                                          block<Step, 3, Vectors, B>, block<Step, 4, Vectors, B>,
+                                          block<Step, 5, Vectors, B>, block<Step, 6, Vectors, B>};
 
-template <class B>
+template <class Step, class B>
 const Block<B> *blocks_of(int64_t vectors) {
   if constexpr (kBlockVectors == 4) {
-    if (vectors == 4) return kBlocks<4, B>;
-    if (vectors == 3) return kBlocks<3, B>;
+    if (vectors == 4) return kBlocks<Step, 4, B>;
+    if (vectors == 3) return kBlocks<Step, 3, B>;
   }
-  return vectors == 2 ? kBlocks<2, B> : kBlocks<1, B>;
+  return vectors == 2 ? kBlocks<Step, 2, B> : kBlocks<Step, 1, B>;
+}
+
+// All rows past a strip of `width` vectors, which stays in the first-level cache meanwhile.
+template <class Step, class B>
+void multiply_strip(int64_t m, int64_t width, int64_t k, const float *a, int64_t a_row, int64_t a_k,
+                    const B *b, int64_t b_row, const float *keep, float *c, int64_t c_row) {
+  const Block<B> *blocks = blocks_of<Step, B>(width);
+  for (int64_t i = 0; i < m; i += kBlockRows) {
+    const int64_t rows = m - i < kBlockRows ? m - i : kBlockRows;
+    blocks[rows - 1](k, a + i * a_row, a_row, a_k, b, b_row, keep ? keep + i : nullptr,
+                     c + i * c_row, c_row);
+  }
+}
+
+template <class Step>
+void multiply(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row, int64_t a_k,
+              const float *b, int64_t depth, const float *keep, float *c, int64_t c_row) {
+  for (int64_t at = 0; at < n; at += kPanel, b += kPanel * depth) {
+    const int64_t left = n - at < kPanel ? n - at : kPanel;
+    multiply_strip<Step>(m, left / W, k, a, a_row, a_k, b, kPanel, keep, c + at, c_row);
+  }
 }
 
 template <class B>
-void multiply(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row, int64_t a_k,
-              const B *b, int64_t b_row, const float *keep, float *c, int64_t c_row) {
-  // Columns outside: the strip of b stays in the first-level cache while the rows of a pass by.
+void multiply_rows(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row, const B *b,
+                   int64_t b_row, const float *keep, float *c, int64_t c_row) {
   const int64_t vectors = n / W;
   int64_t strips = (vectors + kBlockVectors - 1) / kBlockVectors;
   for (int64_t done = 0; strips > 0; strips--) {
     const int64_t width = (vectors - done + strips - 1) / strips;
-    const Block<B> *blocks = blocks_of<B>(width);
-    for (int64_t i = 0; i < m; i += kBlockRows) {
-      const int64_t rows = m - i < kBlockRows ? m - i : kBlockRows;
-      blocks[rows - 1](k, a + i * a_row, a_row, a_k, b + done * W, b_row, keep ? keep + i : nullptr,
-                       c + i * c_row + done * W, c_row);
-    }
+    multiply_strip<Floats>(m, width, k, a, a_row, 1, b + done * W, b_row, keep, c + done * W,
+                           c_row);
     done += width;
   }
 }
 
-// Overwrites the columns of a row that are not seen.
-inline void hide(float *row, int64_t n, int64_t low, int64_t high, float value) {
-  for (int64_t j = 0; j < low; j++) row[j] = value;
-  for (int64_t j = high; j < n; j++) row[j] = value;
-}
-
-void softmax(int64_t rows, int64_t n, int64_t low, const int32_t *high, float *scores, float *m,
-             float *l, float *keep) {
-  for (int64_t i = 0; i < rows; i++) {
-    float *row = scores + i * kTileKeys;
-    hide(row, n, low, high[i], -kInfinity);
-    vf largest = set(m[i]);
-    for (int64_t j = 0; j < n; j += W) largest = max(load(row + j), largest);
-    const float top = reduce_max(largest);
-    // Nothing seen yet: every power below must be 0, not "not a number".
-    const float base = top == -kInfinity ? 0 : top;
-    const vf shift = set(base);
-    vf sum = set(0);
-    for (int64_t j = 0; j < n; j += W) {
-      const vf p = power_of_2(load(row + j) - shift);
-      store(row + j, p);
-      sum += p;
-    }
-    const float shrink = power_of_2(set(m[i] - base))[0];
-    keep[i] = shrink;
-    m[i] = top;
-    l[i] = l[i] * shrink + reduce_add(sum);
-  }
-}
-
-void softmax_bwd(int64_t rows, int64_t n, int64_t low, const int32_t *high, const float *lse2,
-                 const float *delta, float *scores, float *dp) {
-  for (int64_t i = 0; i < rows; i++) {
-    float *row = scores + i * kTileKeys, *drow = dp + i * kTileKeys;
-    hide(row, n, low, high[i], -kInfinity);
-    hide(drow, n, low, high[i], 0);
-    const vf shift = set(lse2[i] == -kInfinity ? kInfinity : lse2[i]), mean = set(delta[i]);
-    for (int64_t j = 0; j < n; j += W) {
-      const vf p = power_of_2(load(row + j) - shift);
-      store(row + j, p);
-      store(drow + j, p * (load(drow + j) - mean));
-    }
-  }
-}
-
-void copy_row(int64_t d, float scale, const float *x, int64_t to_row, float *to) {
-  const vf factor = set(scale);
-  int64_t j = 0;
-  for (; j + W <= d; j += W) store(to + j, factor * load(x + j));
-  for (; j < d; j++) to[j] = scale * x[j];
-  for (; j < to_row; j++) to[j] = 0;
-}
-
-float dot(int64_t n, const float *x, const float *y) {
+template <int PerWord>
+float delta(int64_t d, const float *dout, const float *out) {
   vf sum = set(0);
-  int64_t i = 0;
-  for (; i + W <= n; i += W) sum = fma(load(x + i), load(y + i), sum);
-  if (int64_t rest = n - i) sum = fma(load(x + i, rest), load(y + i, rest), sum);
+  for_vectors(d, [&](int64_t i, int64_t lanes) {
+    const vf x = load(dout + i, lanes);
+    sum = fma(PerWord == 2 ? widen_bf16(round_bf16(x)) : x, load(out + i, lanes), sum);
+  });
   return reduce_add(sum);
+}
+
+template <class Step, int PerWord>
+constexpr AttentionKernels kernels() {
+  return {PerWord,
+          kPanel,
+          multiply<Step>,
+          softmax<PerWord>,
+          softmax_bwd<PerWord>,
+          pack_row<PerWord>,
+          pack_transposed<PerWord>,
+          pack_upright<PerWord>,
+          delta<PerWord>,
+          copy_row,
+          multiply_rows<float>,
+          multiply_rows<uint16_t>};
 }
 
 }  // namespace
 
-const AttentionKernels attention_kernels = {multiply<float>, multiply<uint16_t>, softmax,
-                                            softmax_bwd,     copy_row,           dot};
+#if CRIA_TIER >= 3
+extern const AttentionPrecisions attention_kernels = {kernels<Floats, 1>(), kernels<Pairs, 2>()};
+#else
+extern const AttentionPrecisions attention_kernels = {kernels<Floats, 1>(), kernels<Floats, 1>()};
+#endif
 
 }  // namespace cria::cpu::CRIA_TIER_NS

@@ -1,5 +1,6 @@
 package dev.cria.bench;
 
+import dev.cria.DType;
 import dev.cria.Tensor;
 import dev.cria.autograd.Ops;
 import dev.cria.autograd.Sequences;
@@ -30,7 +31,7 @@ public class AttentionBenchmark extends OperationBenchmark {
     return differentiable(
         direction,
         List.of(q, k, v),
-        () -> Ops.attention(q, k, v, heads, heads, one, scale),
+        () -> Ops.attention(q, k, v, heads, heads, one, scale, DType.BF16),
         numbers(tokens, model.width),
         Work.bf16(flops, bytes),
         Work.bf16(2.5 * flops, 2 * bytes));

@@ -112,7 +112,8 @@ final class BenchAttentionCommand extends BenchRun {
         tape.watch(inputs[i]);
       }
       float scale = (float) (1 / Math.sqrt(width));
-      Tensor y = Ops.attention(inputs[0], inputs[1], inputs[2], heads, heads, one, scale);
+      Tensor y =
+          Ops.attention(inputs[0], inputs[1], inputs[2], heads, heads, one, scale, DType.BF16);
       tape.backward(y, inputs[3]);
     }
   }

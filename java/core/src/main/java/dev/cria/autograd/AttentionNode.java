@@ -18,12 +18,20 @@ record AttentionNode(
     int heads,
     int kvHeads,
     Sequences sequences,
-    float scale)
+    float scale,
+    DType precision)
     implements Node {
   private static final int MAX_HEAD_WIDTH = 128;
 
   static Tensor forward(
-      Tensor q, Tensor k, Tensor v, int heads, int kvHeads, Sequences sequences, float scale) {
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      int heads,
+      int kvHeads,
+      Sequences sequences,
+      float scale,
+      DType precision) {
     Check.matrix("attention", q);
     Check.matrix("attention", k);
     Check.sameShape("attention", k, v);
@@ -40,6 +48,9 @@ record AttentionNode(
     if (d < 1 || d > MAX_HEAD_WIDTH) {
       throw new CriaException("attention: head width is " + d + ", 1 to 128 expected");
     }
+    if (precision != DType.F32 && precision != DType.BF16) {
+      throw new CriaException("attention: precision is " + precision + ", F32 or BF16 expected");
+    }
     sequences.checkWithin(t);
     Tensor out = Tensor.empty(q.device(), DType.F32, q.shape());
     Tensor lse = Tensor.empty(q.device(), DType.F32, t, heads);
@@ -53,6 +64,7 @@ record AttentionNode(
           sequences.count(),
           arena.allocateFrom(ValueLayout.JAVA_INT, sequences.table()),
           scale,
+          precision.code(),
           q.address(),
           k.address(),
           v.address(),
@@ -62,7 +74,7 @@ record AttentionNode(
     Tape tape = Tape.tracking(q, k, v);
     if (tape != null) {
       tape.append(
-          new AttentionNode(q, k, v, out, lse, heads, kvHeads, sequences, scale),
+          new AttentionNode(q, k, v, out, lse, heads, kvHeads, sequences, scale, precision),
           out,
           new @Nullable Tensor[] {q, k, v},
           q,
@@ -90,6 +102,7 @@ record AttentionNode(
           sequences.count(),
           arena.allocateFrom(ValueLayout.JAVA_INT, sequences.table()),
           scale,
+          precision.code(),
           q.address(),
           k.address(),
           v.address(),

@@ -256,7 +256,7 @@ public final class Ops {
   }
 
   /**
-   * Causal attention over packed sequences (Dao 2023).
+   * Causal attention over packed sequences (Dao 2023), in float32 on a CPU.
    *
    * @param q [T, heads*D]; query head h uses key head h / (heads/kvHeads)
    * @param k [T, kvHeads*D]
@@ -265,7 +265,25 @@ public final class Ops {
    */
   public static Tensor attention(
       Tensor q, Tensor k, Tensor v, int heads, int kvHeads, Sequences sequences, float scale) {
-    return AttentionNode.forward(q, k, v, heads, kvHeads, sequences, scale);
+    return attention(q, k, v, heads, kvHeads, sequences, scale, DType.F32);
+  }
+
+  /**
+   * The same.
+   *
+   * @param precision BF16 allows the device to round what it multiplies to bf16, in both
+   *     directions, where that is faster; with F32 only GPUs do. Sums are float32.
+   */
+  public static Tensor attention(
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      int heads,
+      int kvHeads,
+      Sequences sequences,
+      float scale,
+      DType precision) {
+    return AttentionNode.forward(q, k, v, heads, kvHeads, sequences, scale, precision);
   }
 
   /** silu(gate) * up (Shazeer 2020). */

@@ -7,9 +7,9 @@ import java.lang.invoke.MethodHandle;
  * Attention over packed sequences and over a cache. Arguments as in cria.h; a failing call throws.
  */
 public final class Attention {
-  private static final MethodHandle ATTENTION = Abi.link("cria_attention", "plllllpfppppp");
+  private static final MethodHandle ATTENTION = Abi.link("cria_attention", "plllllpfippppp");
   private static final MethodHandle ATTENTION_BWD =
-      Abi.link("cria_attention_bwd", "plllllpfppppppppp");
+      Abi.link("cria_attention_bwd", "plllllpfippppppppp");
   private static final MethodHandle KV_CREATE = Abi.link("cria_kv_create", "plllip");
   private static final MethodHandle KV_FREE = Abi.link("cria_kv_free", "p");
   private static final MethodHandle KV_APPEND = Abi.link("cria_kv_append", "pplpp");
@@ -28,6 +28,7 @@ public final class Attention {
       long sequenceCount,
       MemorySegment sequences,
       float scale,
+      int precision,
       MemorySegment q,
       MemorySegment k,
       MemorySegment v,
@@ -37,7 +38,20 @@ public final class Attention {
       Abi.check(
           (int)
               ATTENTION.invokeExact(
-                  queue, t, heads, kvHeads, d, sequenceCount, sequences, scale, q, k, v, out, lse));
+                  queue,
+                  t,
+                  heads,
+                  kvHeads,
+                  d,
+                  sequenceCount,
+                  sequences,
+                  scale,
+                  precision,
+                  q,
+                  k,
+                  v,
+                  out,
+                  lse));
     } catch (Throwable e) {
       throw Abi.failure(e);
     }
@@ -52,6 +66,7 @@ public final class Attention {
       long sequenceCount,
       MemorySegment sequences,
       float scale,
+      int precision,
       MemorySegment q,
       MemorySegment k,
       MemorySegment v,
@@ -73,6 +88,7 @@ public final class Attention {
                   sequenceCount,
                   sequences,
                   scale,
+                  precision,
                   q,
                   k,
                   v,

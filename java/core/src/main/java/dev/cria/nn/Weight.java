@@ -1,6 +1,7 @@
 package dev.cria.nn;
 
 import dev.cria.CriaException;
+import dev.cria.DType;
 
 /** The matrix W [N,K] of a linear layer y = x W^T: f32 or bf16, or quantised to 4 bits. */
 public sealed interface Weight permits Weight.Dense, Weight.Nf4 {
@@ -12,6 +13,12 @@ public sealed interface Weight permits Weight.Dense, Weight.Nf4 {
 
   /** Bytes that the weight takes on its device. */
   long byteSize();
+
+  /**
+   * BF16 where a device may round activations to bf16 before it multiplies them with this matrix,
+   * else F32.
+   */
+  DType precision();
 
   /**
    * A matrix of f32 or bf16 numbers, which may be trained.
@@ -40,6 +47,11 @@ public sealed interface Weight permits Weight.Dense, Weight.Nf4 {
     public long byteSize() {
       return parameter.value().byteSize();
     }
+
+    @Override
+    public DType precision() {
+      return parameter.value().dtype();
+    }
   }
 
   /**
@@ -61,6 +73,11 @@ public sealed interface Weight permits Weight.Dense, Weight.Nf4 {
     @Override
     public long byteSize() {
       return matrix.byteSize();
+    }
+
+    @Override
+    public DType precision() {
+      return DType.BF16;
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.cria.llm;
 
+import dev.cria.DType;
 import dev.cria.Tensor;
 import dev.cria.autograd.Ops;
 import dev.cria.autograd.Sequences;
@@ -89,7 +90,9 @@ final class LlamaBlock {
     Tensor q = rotary.rotate(project(in, 0, ATTENTION_INPUT, context), config.heads());
     Tensor k = rotary.rotate(project(in, 1, ATTENTION_INPUT, context), config.kvHeads());
     Tensor v = project(in, 2, ATTENTION_INPUT, context);
-    Tensor mixed = Ops.attention(q, k, v, config.heads(), config.kvHeads(), sequences, scale());
+    DType precision = matrices[0].precision();
+    Tensor mixed =
+        Ops.attention(q, k, v, config.heads(), config.kvHeads(), sequences, scale(), precision);
     return feedForward(Ops.add(x, project(mixed, 3, OUTPUT_INPUT, context)), context);
   }
 
