@@ -57,7 +57,7 @@ void dots_of_runs(const GemmKernels &kernels, const RowReader &reader, int64_t d
     for (int64_t k = 0; k < depth; k += 64 * kRuns) {
       const Nf4Rows row = reader.read_runs(j, k, std::min(64 * kRuns, depth - k), scales);
       Sums part;
-      kernels.dot_nf4(row, x.height, x.floats(k), x.ld, part);
+      kernels.dot_nf4(row, x.height, x.floats(k / kernels.nf4_per_float), x.ld, part);
       for (int i = 0; i < x.height; ++i) (*sums)[i] += part[i];
     }
   }
@@ -99,22 +99,20 @@ bool gemv_serves(int64_t m, const Term &term) {
 void gemv(CpuDevice &device, const GemmKernels &kernels, int64_t m, int64_t n, const Term &term,
           bool as_bf16, bool add, float *c, int64_t ldc) {
   Activations x{term.a.data, term.a.ld, static_cast<int>(m)};
-  std::optional<ScratchBlock> copy, ordered;
-  if (needs_pack(term.a, as_bf16)) {
+  const RowReader reader(kernels, term.b, as_bf16);
+  const bool runs = kernels.dot_nf4 && reader.has_runs() && !term.a.dropout.active();
+  std::optional<ScratchBlock> copy;
+  if (runs) {
+    x.ld = (term.k + 127) / 128 * 128 / kernels.nf4_per_float;
+    copy.emplace(device, m * x.ld * 4);
+    for (int64_t i = 0; i < m; ++i)
+      kernels.order_nf4(term.k, term.a.data + i * term.a.ld, copy->as<float>() + i * x.ld);
+    x.rows = copy->as<void>();
+  } else if (needs_pack(term.a, as_bf16)) {
     x.ld = packed_ld(term.k, as_bf16);
     copy.emplace(device, m * x.ld * (as_bf16 ? 2 : 4));
     pack_a(kernels, term.a, term.k, as_bf16, 0, m, copy->as<void>());
     x.rows = copy->as<void>();
-  }
-  const RowReader reader(kernels, term.b, as_bf16);
-  const bool runs = !as_bf16 && kernels.dot_nf4 && reader.has_runs();
-  if (runs) {
-    const int64_t ld = (term.k + 127) / 128 * 128;
-    ordered.emplace(device, m * ld * 4);
-    for (int64_t i = 0; i < m; ++i)
-      kernels.order_nf4(term.k, x.floats(i * x.ld), ordered->as<float>() + i * ld);
-    x.rows = ordered->as<void>();
-    x.ld = ld;
   }
   const int64_t grain = std::clamp<int64_t>(kTaskWeights / term.k, 1, kTaskRows);
   device.parallel_range(n, grain, [&](int64_t begin, int64_t end) {

@@ -57,11 +57,12 @@ struct GemmKernels {
   void (*dot_f32)(int64_t k, const float *w, int m, const float *x, int64_t ldx, float *out);
   void (*dot_widened)(int64_t k, const uint16_t *w, int m, const float *x, int64_t ldx, float *out);
   void (*dot_bf16)(int64_t k, const uint16_t *w, int m, const uint16_t *x, int64_t ldx, float *out);
-  // The same for a row of NF4 codes in runs of 64, its canonical values never stored; x in the order that order_nf4 makes
-  // of it. Null where decoding first is as fast.
+  // The same for a row of NF4 codes in runs of 64, its canonical values never stored; x in the form that order_nf4 makes
+  // of it, which takes a float for nf4_per_float activations. Null where decoding first is as fast.
   void (*dot_nf4)(const Nf4Rows &row, int m, const float *x, int64_t ldx, float *out);
-  // k a multiple of 64, `to` filled with zeros to the next of 128.
+  // k a multiple of 64; `to` has room for the next multiple of 128.
   void (*order_nf4)(int64_t k, const float *x, float *to);
+  int nf4_per_float;
 };
 
 CRIA_TIER_TABLE(GemmKernels, gemm_kernels)

@@ -1,8 +1,8 @@
-// gemm_dot_nf4.cpp: dot products of a row of NF4 codes with activations, decoded in registers (AVX2).
+// gemm_dot_nf4.cpp: dot products of a row of NF4 codes with activations, decoded in registers.
 //
-// The sixteen canonical values of a block are bf16, kept as their low and their high bytes: one byte shuffle looks up 32
-// weights at once. They come out in an order of their own, into which the activations are brought beforehand.
+// Weights come out of their look-up in an order of the tier's own, into which the activations are brought beforehand.
 #include "cpu/tier/gemm_kernels.h"
+#include "cpu/tier/nf4_decode.h"
 #include "cpu/tier/simd.h"
 
 #if CRIA_TIER == 1
@@ -16,7 +16,7 @@ constexpr int64_t kPair =
     2 * kRun;               // two runs are decoded together, each in its half of the registers
 constexpr int kChains = 4;  // independent sums hide the latency of the multiply-add
 
-// The low and the high bytes of the canonical values of two runs.
+// The canonical values of two runs, which are bf16, as their low and their high bytes: one byte shuffle looks up 32 weights.
 struct Table {
   __m256i low, high;
 };
@@ -107,6 +107,93 @@ void order_nf4(int64_t k, const float *x, float *to) {
       *to = from < k ? x[from] : 0;
     }
   }
+}
+
+}  // namespace CRIA_TIER_NS
+}  // namespace cria::cpu
+
+#elif CRIA_TIER >= 2
+
+namespace cria::cpu {
+namespace CRIA_TIER_NS {
+namespace {
+
+constexpr int64_t kRun = 64;    // weights of one scale
+constexpr int64_t kPiece = 32;  // weights that are looked up together
+
+#if CRIA_TIER >= 3
+
+// The activations are bf16 in their own order.
+using Activation = uint16_t;
+using Table = __m512i;
+
+CRIA_INLINE Table table_of(__m512 map, float scale) { return canonical_words(map, scale); }
+
+template <int M>
+CRIA_INLINE void add_products(const uint8_t *codes, Table table, const Activation *x, int64_t ldx,
+                              vf (&acc)[M]) {
+  const auto weights = (__m512bh)decode_words(codes, table);
+  for (int i = 0; i < M; ++i) {
+    const auto value = (__m512bh)_mm512_loadu_si512(x + i * ldx);
+    acc[i] = (vf)_mm512_dpbf16_ps((__m512)acc[i], weights, value);
+  }
+}
+
+#else
+
+// The activations of each piece are those of its even weights, then those of its odd ones.
+using Activation = float;
+using Table = __m512;
+
+CRIA_INLINE Table table_of(__m512 map, float scale) { return canonical_floats(map, scale); }
+
+template <int M>
+CRIA_INLINE void add_products(const uint8_t *codes, Table table, const Activation *x, int64_t ldx,
+                              vf (&acc)[M]) {
+  const EvenOdd weights = decode_floats(codes, table);
+  for (int i = 0; i < M; ++i) {
+    acc[i] = fma((vf)weights.even, load(x + i * ldx), acc[i]);
+    acc[i] = fma((vf)weights.odd, load(x + i * ldx + W), acc[i]);
+  }
+}
+
+#endif
+
+template <int M>
+void dot_of(const Nf4Rows &row, const float *ordered, int64_t ldx, float *out) {
+  const auto *x = reinterpret_cast<const Activation *>(ordered);
+  ldx *= kNf4PerFloat;
+  const __m512 map = _mm512_loadu_ps(row.map);
+  const uint8_t *codes = row.codes;
+  vf first[M],
+      second[M];  // of the two pieces of a run: independent sums hide the latency of the products
+  for (int i = 0; i < M; ++i) first[i] = second[i] = vf{};
+  for (int64_t run = 0; run < row.n / kRun; ++run, codes += kRun / 2, x += kRun) {
+    const Table table = table_of(map, row.scales[run]);
+    add_products<M>(codes, table, x, ldx, first);
+    add_products<M>(codes + kPiece / 2, table, x + kPiece, ldx, second);
+  }
+  for (int i = 0; i < M; ++i) out[i] = reduce_add(first[i] + second[i]);
+}
+
+}  // namespace
+
+void dot_nf4(const Nf4Rows &row, int m, const float *x, int64_t ldx, float *out) {
+  for (; m >= 4; m -= 4, x += 4 * ldx, out += 4) dot_of<4>(row, x, ldx, out);
+  if (m == 3) dot_of<3>(row, x, ldx, out);
+  if (m == 2) dot_of<2>(row, x, ldx, out);
+  if (m == 1) dot_of<1>(row, x, ldx, out);
+}
+
+void order_nf4(int64_t k, const float *x, float *to) {
+#if CRIA_TIER >= 3
+  to_bf16(k, x, reinterpret_cast<uint16_t *>(to));
+#else
+  for (int64_t i = 0; i < k; ++i) {
+    const int64_t piece = i / kPiece * kPiece, at = i % kPiece;
+    to[piece + at % 2 * W + at / 2] = x[i];
+  }
+#endif
 }
 
 }  // namespace CRIA_TIER_NS

@@ -24,6 +24,7 @@ void dot_f32(int64_t k, const float *w, int m, const float *x, int64_t ldx, floa
 void dot_widened(int64_t k, const uint16_t *w, int m, const float *x, int64_t ldx, float *out);
 void dot_bf16(int64_t k, const uint16_t *w, int m, const uint16_t *x, int64_t ldx, float *out);
 // gemm_dot_nf4.cpp
+constexpr int kNf4PerFloat = CRIA_TIER >= 3 ? 2 : 1;
 void dot_nf4(const Nf4Rows &row, int m, const float *x, int64_t ldx, float *out);
 void order_nf4(int64_t k, const float *x, float *to);
 

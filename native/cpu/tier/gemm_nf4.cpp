@@ -1,8 +1,9 @@
 // gemm_nf4.cpp: decodes NF4 codes to their canonical values bf16(map[code] * scale).
 //
-// The sixteen products of a block are formed and rounded once; a weight is then a table look-up in a register
-// (vpermw on words of bf16, vpermps on floats), or in memory where there is no such instruction.
+// The sixteen products of a block are formed and rounded once; a weight is then a table look-up in a register, or in memory
+// where there is no such instruction.
 #include "cpu/tier/gemm_kernels.h"
+#include "cpu/tier/nf4_decode.h"
 #include "cpu/tier/simd.h"
 
 namespace cria::cpu {
@@ -15,17 +16,6 @@ inline uint32_t canonical_bits(float code, float scale) {
   __builtin_memcpy(&bits, &product, sizeof bits);
   return (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000u;
 }
-
-#if CRIA_TIER >= 2
-// The canonical values of all codes at one scale, as floats.
-inline __m512 canonical_table(__m512 map, float scale) {
-  __m512i bits = _mm512_castps_si512(_mm512_mul_ps(map, _mm512_set1_ps(scale)));
-  __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  bits = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
-  return _mm512_castsi512_ps(
-      _mm512_and_si512(bits, _mm512_set1_epi32(static_cast<int>(0xFFFF0000u))));
-}
-#endif
 
 // Calls decode(codes, n, scale, to) for every run of weights.
 template <class T, class Decode>
@@ -46,24 +36,11 @@ inline void for_runs(const Nf4Rows &from, T *to, int64_t ldt, Decode decode) {
 
 void nf4_to_bf16(const Nf4Rows &from, uint16_t *to, int64_t ldt) {
 #if CRIA_TIER >= 2
-  const __m512 values = _mm512_loadu_ps(from.map);
-  // From a byte j in a double word: its high nibble in the lower word (weight 2j), the byte in the upper one
-  // (weight 2j+1). Numbers are the first bits of eight bytes.
-  const __m512i nibbles = _mm512_set1_epi64(0x2820282408000804);
+  const __m512 map = _mm512_loadu_ps(from.map);
   for_runs(from, to, ldt, [&](const uint8_t *codes, int64_t n, float scale, uint16_t *target) {
-#if CRIA_TIER >= 3
-    const __m256i words = (__m256i)_mm512_cvtneps_pbh(_mm512_mul_ps(values, _mm512_set1_ps(scale)));
-#else
-    const __m512i bits = _mm512_castps_si512(canonical_table(values, scale));
-    const __m256i words = _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16));
-#endif
-    // Twice, because an index word keeps bit 4 of a byte.
-    const __m512i table = _mm512_broadcast_i64x4(words);
-    for (int64_t i = 0; i < n; i += 32) {
-      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(codes + i / 2));
-      const __m512i index = _mm512_multishift_epi64_epi8(nibbles, _mm512_cvtepu8_epi32(bytes));
-      _mm512_storeu_si512(target + i, _mm512_permutexvar_epi16(index, table));
-    }
+    const __m512i table = canonical_words(map, scale);
+    for (int64_t i = 0; i < n; i += 32)
+      _mm512_storeu_si512(target + i, decode_words(codes + i / 2, table));
   });
 #else
   for_runs(from, to, ldt, [&](const uint8_t *codes, int64_t n, float scale, uint16_t *target) {
@@ -81,18 +58,14 @@ void nf4_to_bf16(const Nf4Rows &from, uint16_t *to, int64_t ldt) {
 
 void nf4_to_f32(const Nf4Rows &from, float *to, int64_t ldt) {
 #if CRIA_TIER >= 2
-  const __m512 values = _mm512_loadu_ps(from.map);
+  const __m512 map = _mm512_loadu_ps(from.map);
   const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   const __m512i high =
       _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
   for_runs(from, to, ldt, [&](const uint8_t *codes, int64_t n, float scale, float *target) {
-    const __m512 table = canonical_table(values, scale);
+    const __m512 table = canonical_floats(map, scale);
     for (int64_t i = 0; i < n; i += 32) {
-      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(codes + i / 2));
-      const __m512i pair = _mm512_cvtepu8_epi32(bytes);
-      const __m512 even = _mm512_permutexvar_ps(_mm512_srli_epi32(pair, 4), table);
-      const __m512 odd =
-          _mm512_permutexvar_ps(pair, table);  // an index uses its low four bits only
+      const auto [even, odd] = decode_floats(codes + i / 2, table);
       _mm512_storeu_ps(target + i, _mm512_permutex2var_ps(even, low, odd));
       _mm512_storeu_ps(target + i + 16, _mm512_permutex2var_ps(even, high, odd));
     }

@@ -145,17 +145,17 @@ extern const GemmKernels gemm_kernels = {
 #else
     0,           tile_f32,   nullptr,
 #endif
-    transpose,   interleave, to_bf16,   widen,   copy,
-    nf4_to_bf16, nf4_to_f32, dropout,   dot_f32, dot_widened,
+    transpose,   interleave, to_bf16,      widen,   copy,
+    nf4_to_bf16, nf4_to_f32, dropout,      dot_f32, dot_widened,
 #if CRIA_TIER >= 3
     dot_bf16,
 #else
     nullptr,
 #endif
-#if CRIA_TIER == 1
-    dot_nf4,     order_nf4,
+#if CRIA_TIER >= 1
+    dot_nf4,     order_nf4,  kNf4PerFloat,
 #else
-    nullptr,     nullptr,
+    nullptr,     nullptr,    1,
 #endif
 };
 
