@@ -77,10 +77,10 @@ void softmax(int64_t rows, int64_t n, int64_t low, const int32_t *high, float fa
     const float top = reduce_max(largest);
     // Nothing seen yet: every power below must be 0, not "not a number".
     const float base = top == -kInfinity ? 0 : top;
-    const vf shift = set(base);
+    const vf shift = set(-base);
     vf sum = set(0);
     map_row<PerWord>(n, row, [&](vf product) {
-      const vf p = power_of_2(product * by - shift);
+      const vf p = power_of_2(fma(product, by, shift));
       sum += p;
       return p;
     });
@@ -91,13 +91,53 @@ void softmax(int64_t rows, int64_t n, int64_t low, const int32_t *high, float fa
   }
 }
 
+namespace {
+
+// A row of products and of dp, and what makes p and ds of them.
+struct BackwardRow {
+  float *products, *dp;
+  vf by, base, mean;
+
+  CRIA_INLINE vf power(const BackwardRow &row, int64_t j) {
+    return power_of_2(fma(load(row.products + j), row.by, row.base));
+  }
+  CRIA_INLINE vf gradient(const BackwardRow &row, int64_t j, vf p) {
+    return p * (load(row.dp + j) - row.mean);
+  }
+};
+
+#if CRIA_TIER >= 3
+// Two rows, of which the second is nothing but zeros unless `both`: p and ds in pairs along the rows, ds along the columns too.
+CRIA_INLINE void pair_of_rows(int64_t n, const BackwardRow &first, const BackwardRow &second,
+                              bool both, float *p_words, float *ds_words) {
+  for (int64_t j = 0; j < n; j += 2 * W) {
+    vf ds[2] = {vf{}, vf{}}, next_ds[2] = {vf{}, vf{}};
+    for (int v = 0; v < 2 && j + v * W < n; v++) {
+      const int64_t at = j + v * W;
+      const vf p = BackwardRow::power(first, at);
+      const vf next_p = both ? BackwardRow::power(second, at) : vf{};
+      ds[v] = BackwardRow::gradient(first, at, p);
+      if (both) next_ds[v] = BackwardRow::gradient(second, at, next_p);
+      _mm512_storeu_si512(p_words + at, pair_up(p, next_p));
+      _mm512_storeu_si512(ds_words + at, pair_up(ds[v], next_ds[v]));
+    }
+    _mm512_storeu_si512(first.dp + j / 2, halves(ds[0], ds[1]));
+    if (both) _mm512_storeu_si512(second.dp + j / 2, halves(next_ds[0], next_ds[1]));
+  }
+}
+#endif
+
+}  // namespace
+
 template <int PerWord>
 void softmax_bwd(int64_t rows, int64_t n, int64_t low, const int32_t *high, float factor,
                  const float *lse2, const float *delta, float *scores, float *dp,
                  [[maybe_unused]] float *ds_along_rows) {
-  const vf by = set(factor);
-  auto shift = [&](int64_t i) { return set(lse2[i] == -kInfinity ? kInfinity : lse2[i]); };
-  auto power = [&](const float *row, vf base) { return power_of_2(load(row) * by - base); };
+  auto row = [&](int64_t i) {
+    const float base = lse2[i] == -kInfinity ? -kInfinity : -lse2[i];
+    return BackwardRow{scores + i * kTileKeys, dp + i * kTileKeys, set(factor), set(base),
+                       set(delta[i])};
+  };
   for (int64_t i = 0; i < rows; i++) {
     hide(scores + i * kTileKeys, n, low, high[i], hidden(factor));
     hide(dp + i * kTileKeys, n, low, high[i], 0);
@@ -105,38 +145,19 @@ void softmax_bwd(int64_t rows, int64_t n, int64_t low, const int32_t *high, floa
 #if CRIA_TIER >= 3
   if constexpr (PerWord == 2) {
     for (int64_t i = 0; i < rows; i += 2) {
-      // A last row alone is paired with zeros.
       const bool both = i + 1 < rows;
-      const int64_t next = both ? i + 1 : i;
-      const float *row[2] = {scores + i * kTileKeys, scores + next * kTileKeys};
-      float *drow[2] = {dp + i * kTileKeys, dp + next * kTileKeys};
-      const vf base[2] = {shift(i), shift(next)}, mean[2] = {set(delta[i]), set(delta[next])};
-      float *p_words = scores + i / 2 * kTileKeys, *ds_words = ds_along_rows + i / 2 * kTileKeys;
-      for (int64_t j = 0; j < n; j += 2 * W) {
-        vf ds[2][2] = {{vf{}, vf{}}, {vf{}, vf{}}};  // of row, vector
-        for (int v = 0; v < 2 && j + v * W < n; v++) {
-          const int64_t at = j + v * W;
-          const vf first = power(row[0] + at, base[0]);
-          const vf second = both ? power(row[1] + at, base[1]) : vf{};
-          ds[0][v] = first * (load(drow[0] + at) - mean[0]);
-          if (both) ds[1][v] = second * (load(drow[1] + at) - mean[1]);
-          _mm512_storeu_si512(p_words + at, pair_up(first, second));
-          _mm512_storeu_si512(ds_words + at, pair_up(ds[0][v], ds[1][v]));
-        }
-        _mm512_storeu_si512(drow[0] + j / 2, halves(ds[0][0], ds[0][1]));
-        if (both) _mm512_storeu_si512(drow[1] + j / 2, halves(ds[1][0], ds[1][1]));
-      }
+      const int64_t pair = i / 2 * kTileKeys;
+      pair_of_rows(n, row(i), row(both ? i + 1 : i), both, scores + pair, ds_along_rows + pair);
     }
     return;
   }
 #endif
   for (int64_t i = 0; i < rows; i++) {
-    float *row = scores + i * kTileKeys, *drow = dp + i * kTileKeys;
-    const vf base = shift(i), mean = set(delta[i]);
+    const BackwardRow of = row(i);
     for (int64_t j = 0; j < n; j += W) {
-      const vf p = power(row + j, base);
-      store(row + j, p);
-      store(drow + j, p * (load(drow + j) - mean));
+      const vf p = BackwardRow::power(of, j);
+      store(of.products + j, p);
+      store(of.dp + j, BackwardRow::gradient(of, j, p));
     }
   }
 }

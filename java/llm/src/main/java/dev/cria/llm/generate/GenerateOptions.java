@@ -16,6 +16,9 @@ import java.util.Set;
 public record GenerateOptions(
     int maxTokens, Sampling sampling, long seed, Set<Integer> stopTokens, int promptChunk) {
 
+  // Enough rows to repay the decoding of quantised weights, few enough for little memory.
+  private static final int PROMPT_CHUNK = 512;
+
   /** Checks the numbers. */
   public GenerateOptions {
     if (maxTokens < 0) {
@@ -29,12 +32,12 @@ public record GenerateOptions(
 
   /** The most likely token each time. */
   public static GenerateOptions greedy(int maxTokens) {
-    return new GenerateOptions(maxTokens, Sampling.greedy(), 0, Set.of(), 256);
+    return new GenerateOptions(maxTokens, Sampling.greedy(), 0, Set.of(), PROMPT_CHUNK);
   }
 
   /** Random draws. */
   public static GenerateOptions sampled(int maxTokens, Sampling sampling, long seed) {
-    return new GenerateOptions(maxTokens, sampling, seed, Set.of(), 256);
+    return new GenerateOptions(maxTokens, sampling, seed, Set.of(), PROMPT_CHUNK);
   }
 
   /** The same with other stop tokens. */
