@@ -161,6 +161,11 @@ check_emulated() {
     for tier in avx512 avx512bf16; do
       run_counted "conformance of the emulated tier $tier" "$root/build/emulated/cria_conformance" --tier "$tier"
     done
+    if [[ -n "$slow" ]]; then
+      step "parity of models on the emulated tier avx512bf16" env -C "$root" mvn -B -ntp -q -Dskip.native=true \
+        "-Dcria.library.path=$root/build/emulated/lib" -pl java/llm -am "-Dtest=*ParityTest,SmolTest,StoriesTest" \
+        -Dsurefire.failIfNoSpecifiedTests=false verify
+    fi
   fi
 }
 

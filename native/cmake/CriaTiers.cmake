@@ -17,8 +17,7 @@ set(CRIA_TIER_FLAGS_avx512 ${CRIA_TIER_FLAGS_avx2} -mavx512f -mavx512bw -mavx512
 set(CRIA_TIER_FLAGS_avx512bf16 ${CRIA_TIER_FLAGS_avx512} -mavx512bf16)
 if(CRIA_EMULATE_AVX512)
   # Vectors of 64 bytes are passed between functions of one file only.
-  set(CRIA_TIER_FLAGS_avx512 ${CRIA_TIER_FLAGS_avx2} -Wno-psabi "SHELL:-include tests/emulation/avx512.h"
-                             "-I${PROJECT_SOURCE_DIR}")
+  set(CRIA_TIER_FLAGS_avx512 ${CRIA_TIER_FLAGS_avx2} -Wno-psabi)
   set(CRIA_TIER_FLAGS_avx512bf16 ${CRIA_TIER_FLAGS_avx512})
 endif()
 
@@ -37,6 +36,9 @@ function(cria_add_tiers library)
     target_include_directories(${objects} PRIVATE "${PROJECT_SOURCE_DIR}/native" "${PROJECT_SOURCE_DIR}/native/include")
     target_compile_definitions(${objects} PRIVATE CRIA_TIER=${number} CRIA_TIER_NS=${tier} CRIA_TIER_COUNT=${count})
     target_compile_options(${objects} PRIVATE ${CRIA_TIER_FLAGS_${tier}})
+    if(CRIA_EMULATE_AVX512 AND number GREATER_EQUAL 2)
+      target_precompile_headers(${objects} PRIVATE "${PROJECT_SOURCE_DIR}/tests/emulation/avx512.h")
+    endif()
     target_link_libraries(${objects} PRIVATE cria_flags Threads::Threads)
     target_sources(${library} PRIVATE $<TARGET_OBJECTS:${objects}>)
   endforeach()
