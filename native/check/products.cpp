@@ -127,7 +127,7 @@ Problem attention(Session &s, Size size, bool backward) {
         *dk = s.zeros(t * kv_heads * d), *dv = s.zeros(t * kv_heads * d);
   return {[=, &s, t = t, heads = heads, kv_heads = kv_heads, d = d] {
             succeed(cria_attention_bwd(s.queue(), t, heads, kv_heads, d, count, plan.data(), scale,
-                                       CRIA_BF16, q, k, v, out, lse, dout, dq, dk, dv));
+                                       CRIA_F32, q, k, v, out, lse, dout, dq, dk, dv));
           },
           {{dq, t * heads * d, 4 * kRounded},
            {dk, t * kv_heads * d, 4 * kRounded},
