@@ -39,8 +39,8 @@ struct AttentionKernels {
 
   // One step of the online softmax over tiles of products [rows][kTileKeys], of which row i sees columns
   // low <= j < high[i] among the first n; a score is factor (not 0) times a product. Raises the row maxima m, replaces
-  // products by 2^(score - m) as words at the start of each row, writes the factor by which what was summed so far shrinks to keep, and updates the row
-  // sums l. Columns that are not seen become 0.
+  // products by 2^(score - m) as words at the start of each row, writes the factor by which what was summed so far shrinks
+  // to keep, and updates the row sums l. Columns that are not seen become 0.
   void (*softmax)(int64_t rows, int64_t n, int64_t low, const int32_t *high, float factor,
                   float *scores, float *m, float *l, float *keep);
   // p = 2^(factor products - lse2) and ds = p (dp - delta), 0 where row i does not see column j, up to n. `scores`, the
