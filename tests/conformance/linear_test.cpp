@@ -3,6 +3,8 @@
 // Two kinds of input: small integers, whose sums are exact in float32 and bf16, so that one lost or doubled term
 // anywhere is seen (bound 0); and normal numbers against the bound of harness.h. Where a device may round inputs to
 // bf16, the result must match the float64 product of the rounded or of the exact inputs, as a whole.
+#include <cstring>
+
 #include "oracle.h"
 
 namespace conformance {
@@ -308,6 +310,42 @@ const Register rows_alone{
         std::vector<float> all = run(0, m), tail = run(11, 18);
         context.same("rows 11..28", tail, std::vector<float>(all.begin() + 11 * n, all.end()));
       }
+    }};
+
+// A value half way between two of bf16 goes to the one with an even last bit, however many rows there are.
+const Register ties{
+    "nf4 linear rounds ties to even", [](Context &context) {
+      const int64_t n = 16, k = 192;
+      std::vector<float> map(16), scales(size_t(n * k / 64), 1.0f);
+      for (int i = 0; i < 16; i++) {
+        const uint32_t bits = 0x3F808000u + (uint32_t(i / 2) << 16) - uint32_t(i % 3 == 0);
+        std::memcpy(&map[size_t(i)], &bits, sizeof bits);
+        if (i % 2) map[size_t(i)] = -map[size_t(i)];
+      }
+      Random random(11);
+      std::vector<uint8_t> codes(size_t(n * k / 2));
+      for (auto &byte : codes) byte = uint8_t(random.next());
+      cria_nf4 *matrix = nullptr;
+      context.ok(cria_nf4_import(context.queue, n, k, 64, codes.data(), map.data(), scales.data(),
+                                 nullptr, 0, nullptr, nullptr, 0, &matrix),
+                 "nf4_import");
+      for (int64_t m : {int64_t{1}, int64_t{5}, k}) {
+        std::vector<float> x(size_t(m * k)), want;
+        for (int64_t i = 0; i < m; i++) {
+          const int64_t column = m == k ? i : (37 * i + 66) % k;
+          x[size_t(i * k + column)] = 1;
+          for (int64_t j = 0; j < n; j++) {
+            const uint8_t pair = codes[size_t((j * k + column) / 2)];
+            want.push_back(round_bf16(map[column % 2 ? pair & 15 : pair >> 4]));
+          }
+        }
+        Array<float> in(context, x), out(context, m * n);
+        context.ok(cria_nf4_linear(context.queue, matrix, m, in, 0, nullptr, nullptr, 0, 0, 0,
+                                   nullptr, out),
+                   "nf4_linear");
+        context.same("weights", out.values(), want);
+      }
+      cria_nf4_free(matrix);
     }};
 
 struct Product {

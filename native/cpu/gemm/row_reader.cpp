@@ -78,7 +78,22 @@ void RowReader::prefetch_dense(int64_t at, int64_t rows, int64_t n) const {
 
 // The scales of runs of n weights from element `at` of the matrix.
 void RowReader::read_scales(int64_t at, int64_t n, int64_t run, float *scales) const {
-  for (int64_t i = 0; i * run < n; ++i) scales[i] = scale((at + i * run) >> block_shift_);
+  const auto &w = *static_cast<const cria_nf4 *>(b_.data);
+  if (w.scales || nested_shift_ < 0) {
+    for (int64_t i = 0; i < n; i += run) *scales++ = nf4_scale(w, (at + i) >> block_shift_);
+    return;
+  }
+  // As nf4_scale, whose division and first factor are the same for a whole nested block.
+  const int group_shift = block_shift_ + nested_shift_;
+  for (int64_t i = 0; i < n;) {
+    const int64_t group = (at + i) >> group_shift;
+    const int64_t end = std::min(n, ((group + 1) << group_shift) - at);
+    const float absmax = w.nested_absmax[group];
+    for (; i < end; i += run) {
+      const float product = w.nested_map[w.scale_codes[(at + i) >> block_shift_]] * absmax;
+      *scales++ = product + w.nested_offset;
+    }
+  }
 }
 
 bool RowReader::has_runs() const {

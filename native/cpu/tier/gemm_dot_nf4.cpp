@@ -21,23 +21,49 @@ struct Table {
   __m256i low, high;
 };
 
-// The values of codes 4q .. 4q+3 for both runs, each in the upper half of a word.
-CRIA_INLINE __m256i canonical(const float *map, __m256 scales) {
-  const __m256 values = _mm256_broadcast_ps(reinterpret_cast<const __m128 *>(map));
-  const __m256i bits = _mm256_castps_si256(_mm256_mul_ps(values, scales));
-  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-  const __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7FFF)), odd);
-  return _mm256_srli_epi32(rounded, 16);
+// The code map for both runs. Vector q has the values of codes q, q + 4, q + 8, q + 12: their bytes interleave to a table in
+// the order of codes.
+struct Map {
+  __m256 values[4];
+};
+
+CRIA_INLINE Map load_map(const float *map) {
+  Map result;
+  for (int q = 0; q < 4; ++q) {
+    const __m128 values = _mm_setr_ps(map[q], map[q + 4], map[q + 8], map[q + 12]);
+    result.values[q] = _mm256_setr_m128(values, values);
+  }
+  return result;
 }
 
-CRIA_INLINE Table table_of(const float *map, float first, float second) {
+// Of values rounded half up: the odd one of two neighbours becomes even where the value was half way between them, which
+// rounding has turned into a low word of zeros.
+void round_ties_to_even(__m256i (&bits)[4]) {
+  for (__m256i &value : bits) {
+    const __m256i low_word = _mm256_and_si256(value, _mm256_set1_epi32(0xFFFF));
+    const __m256i tie = _mm256_cmpeq_epi32(low_word, _mm256_setzero_si256());
+    value = _mm256_andnot_si256(_mm256_and_si256(tie, _mm256_set1_epi32(1 << 16)), value);
+  }
+}
+
+CRIA_INLINE Table table_of(const Map &map, float first, float second) {
   const __m256 scales = _mm256_setr_m128(_mm_set1_ps(first), _mm_set1_ps(second));
-  const __m256i lower = _mm256_packus_epi32(canonical(map, scales), canonical(map + 4, scales)),
-                upper =
-                    _mm256_packus_epi32(canonical(map + 8, scales), canonical(map + 12, scales));
-  const __m256i low_byte = _mm256_set1_epi16(0xFF);
-  return {_mm256_packus_epi16(_mm256_and_si256(lower, low_byte), _mm256_and_si256(upper, low_byte)),
-          _mm256_packus_epi16(_mm256_srli_epi16(lower, 8), _mm256_srli_epi16(upper, 8))};
+  __m256i bits[4];
+  for (int q = 0; q < 4; ++q) {
+    const __m256i product = _mm256_castps_si256(_mm256_mul_ps(map.values[q], scales));
+    bits[q] = _mm256_add_epi32(product, _mm256_set1_epi32(0x8000));
+  }
+  // One value in 65536 is a tie: looking for all of a table at once costs less than rounding each.
+  const __m256i least =
+      _mm256_min_epu16(_mm256_min_epu16(bits[0], bits[1]), _mm256_min_epu16(bits[2], bits[3]));
+  const int zeros = _mm256_movemask_epi8(_mm256_cmpeq_epi16(least, _mm256_setzero_si256()));
+  constexpr int kLowWords = 0x33333333;
+  if (__builtin_expect(zeros & kLowWords, 0)) round_ties_to_even(bits);
+  const __m256i even = _mm256_blend_epi16(_mm256_srli_epi32(bits[0], 16), bits[2], 0xAA),
+                odd = _mm256_blend_epi16(_mm256_srli_epi32(bits[1], 16), bits[3], 0xAA);
+  const __m256i high_byte = _mm256_set1_epi16(static_cast<int16_t>(0xFF00));
+  return {_mm256_blendv_epi8(even, _mm256_slli_epi16(odd, 8), high_byte),
+          _mm256_blendv_epi8(_mm256_srli_epi16(even, 8), odd, high_byte)};
 }
 
 // The values of 16 codes of each run, one a byte, as floats. Words of bf16 are widened by a shift and a mask, for which
@@ -70,10 +96,11 @@ void dot_of(const Nf4Rows &row, const float *x, int64_t ldx, float *out) {
   const __m256i nibble = _mm256_set1_epi8(15);
   const uint8_t *codes = row.codes;
   const float *scale = row.scales;
+  const Map map = load_map(row.map);
   for (int64_t k = 0; k < row.n; k += kPair, codes += kPair / 2, scale += 2) {
     // A last run alone is its own partner: the activations of the second are zeros.
     const int64_t partner = k + kRun < row.n ? 1 : 0;
-    const Table table = table_of(row.map, scale[0], scale[partner]);
+    const Table table = table_of(map, scale[0], scale[partner]);
     for (int64_t half = 0; half < kRun / 2; half += 16, x += kPair / 2) {
       const auto *first = reinterpret_cast<const __m128i *>(codes + half);
       const auto *second = reinterpret_cast<const __m128i *>(codes + half + partner * kRun / 2);
