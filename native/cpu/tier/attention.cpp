@@ -105,15 +105,31 @@ void multiply(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row, in
   }
 }
 
+// One row alone: with as many sums at once as hide the latency of the multiply-add, past rows of b that are read through.
+constexpr int64_t kRowVectors = 8;
+
+template <class B, int Vectors>
+void multiply_row(int64_t vectors, int64_t k, const float *a, const B *b, int64_t b_row,
+                  const float *keep, float *c) {
+  if (vectors == Vectors) {
+    block<Floats, 1, Vectors>(k, a, 0, 1, b, b_row, keep, c, 0);
+  } else if constexpr (Vectors > 1) {
+    multiply_row<B, Vectors - 1>(vectors, k, a, b, b_row, keep, c);
+  }
+}
+
 template <class B>
 void multiply_rows(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_row, const B *b,
                    int64_t b_row, const float *keep, float *c, int64_t c_row) {
-  const int64_t vectors = n / W;
-  int64_t strips = (vectors + kBlockVectors - 1) / kBlockVectors;
+  const int64_t vectors = n / W, most = m == 1 ? kRowVectors : kBlockVectors;
+  int64_t strips = (vectors + most - 1) / most;
   for (int64_t done = 0; strips > 0; strips--) {
-    const int64_t width = (vectors - done + strips - 1) / strips;
-    multiply_strip<Floats>(m, width, k, a, a_row, 1, b + done * W, b_row, keep, c + done * W,
-                           c_row);
+    const int64_t width = (vectors - done + strips - 1) / strips, at = done * W;
+    if (m == 1) {
+      multiply_row<B, kRowVectors>(width, k, a, b + at, b_row, keep, c + at);
+    } else {
+      multiply_strip<Floats>(m, width, k, a, a_row, 1, b + at, b_row, keep, c + at, c_row);
+    }
     done += width;
   }
 }
