@@ -15,6 +15,8 @@ constexpr int64_t kTaskRows = 96;    // least rows of a task when a strip is div
 constexpr int64_t kPassingRows = 60;  // rows that pass all panels at a time; a multiple of every mr
 constexpr int64_t kWantedTasks = 32;  // enough to divide evenly among the threads of a desktop
 constexpr int64_t kLargestTile = 6 * 64;
+constexpr int64_t kRoundBytes =
+    8 << 20;  // rows of A that stay in a shared cache while all strips pass
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -24,6 +26,14 @@ struct Plan {
   bool as_bf16;
   int64_t depth;  // steps of k per pass
   RowsA rows;     // row 0 of the present row block
+
+  int64_t element_size() const { return as_bf16 ? 2 : 4; }
+};
+
+// Steps [k, k+depth) of a term.
+struct Pass {
+  const Plan *plan;
+  int64_t k, depth;
 };
 
 bool multiplies_bf16(const GemmKernels &kernels, const Term &term) {
@@ -56,19 +66,27 @@ class Product {
     for (int64_t i = 0; i < rows; ++i) std::fill_n(c_ + i * ldc_, n_, 0.0f);
   }
 
-  // Rows [row, row+rows) of C.
+  // Rows [row, row+rows) of C: all strips of columns in rounds of some passes.
   void run_block(int64_t row, int64_t rows, bool accumulate) {
     std::deque<ScratchBlock> copies;
     for (Plan &plan : plans_) prepare_rows(plan, row, rows, copies);
-    const int64_t strips = ceil_div(n_, kStrip);
-    const int64_t parts =
-        std::clamp<int64_t>(ceil_div(kWantedTasks, strips), 1, ceil_div(rows, kTaskRows));
-    const int64_t part_rows = ceil_div(ceil_div(rows, parts), kernels_.mr) * kernels_.mr;
-    device_.parallel(strips * parts, [&](int64_t task) {
-      const int64_t first = task % parts * part_rows;
-      const int64_t last = std::min(rows, first + part_rows);
-      if (first < last) run_strip(row, first, last, task / parts * kStrip, accumulate);
-    });
+    std::vector<Pass> round;
+    int64_t bytes = 0;
+    for (const Plan &plan : plans_) {
+      for (int64_t k = 0; k < plan.term->k; k += plan.depth) {
+        const int64_t depth = std::min(plan.depth, plan.term->k - k);
+        const int64_t size = rows * depth * plan.element_size();
+        if (!round.empty() && bytes + size > kRoundBytes) {
+          run_round(round, row, rows, accumulate);
+          accumulate = true;
+          round.clear();
+          bytes = 0;
+        }
+        round.push_back({&plan, k, depth});
+        bytes += size;
+      }
+    }
+    run_round(round, row, rows, accumulate);
   }
 
  private:
@@ -78,7 +96,7 @@ class Product {
       plan.rows = {term.a.data + row * term.a.ld, term.a.ld};
       return;
     }
-    const int64_t ld = packed_ld(term.k, plan.as_bf16), size = plan.as_bf16 ? 2 : 4;
+    const int64_t ld = packed_ld(term.k, plan.as_bf16), size = plan.element_size();
     copies.emplace_back(device_, rows * ld * size);
     char *to = copies.back().as<char>();
     device_.parallel_range(rows, 16, [&](int64_t begin, int64_t end) {
@@ -88,54 +106,78 @@ class Product {
     plan.rows = {to, ld};
   }
 
-  // All terms of rows [first, last) of the block that starts at `row`, for one strip of columns.
-  void run_strip(int64_t row, int64_t first, int64_t last, int64_t column, bool accumulate) {
+  void run_round(const std::vector<Pass> &passes, int64_t row, int64_t rows, bool add) {
+    const int64_t strips = ceil_div(n_, kStrip);
+    const int64_t parts =
+        std::clamp<int64_t>(ceil_div(kWantedTasks, strips), 1, ceil_div(rows, kTaskRows));
+    const int64_t part_rows = ceil_div(ceil_div(rows, parts), kernels_.mr) * kernels_.mr;
+    device_.parallel(strips * parts, [&](int64_t task) {
+      const int64_t first = task % parts * part_rows;
+      const int64_t last = std::min(rows, first + part_rows);
+      if (first < last) run_strip(passes, row, first, last, task / parts * kStrip, add);
+    });
+  }
+
+  // Rows [first, last) of the block that starts at `row`, for one strip of columns.
+  void run_strip(const std::vector<Pass> &passes, int64_t row, int64_t first, int64_t last,
+                 int64_t column, bool add) {
     const int64_t n = std::min(kStrip, n_ - column);
     int64_t words = 0;
-    for (const Plan &plan : plans_)
-      words = std::max(words, plan.as_bf16 ? plan.depth / 2 : plan.depth);
+    for (const Pass &pass : passes)
+      words = std::max(words, pass.plan->as_bf16 ? (pass.depth + 1) / 2 : pass.depth);
     ScratchBlock panels(device_, words * kStrip * 4);
-    bool add = accumulate;
-    for (const Plan &plan : plans_) {
-      for (int64_t k = 0; k < plan.term->k; k += plan.depth) {
-        const int64_t depth = std::min(plan.depth, plan.term->k - k);
-        pack_b(kernels_, plan.term->b, plan.as_bf16, k, depth, column, n, panels.as<void>());
-        run_tiles(plan, k, depth, row, first, last, column, n, panels.as<float>(), add);
-        add = true;
-      }
+    for (size_t i = 0; i < passes.size(); ++i) {
+      const Pass &pass = passes[i];
+      pack_b(kernels_, pass.plan->term->b, pass.plan->as_bf16, pass.k, pass.depth, column, n,
+             panels.as<void>());
+      SourceLines next = i + 1 < passes.size()
+                             ? lines_of(passes[i + 1], column)
+                             : lines_of(passes[0], column + kStrip * device_.threads());
+      run_tiles(pass, row, first, last, column, n, panels.as<float>(), add, next);
+      add = true;
     }
   }
 
+  // What a pass will read of B; none where the column lies behind the last.
+  SourceLines lines_of(const Pass &pass, int64_t column) const {
+    return SourceLines(pass.plan->term->b, pass.k, pass.depth, column,
+                       std::clamp<int64_t>(n_ - column, 0, kStrip));
+  }
+
   // The panels of a strip stay in the second-level cache while the rows stream past them, a few rows past all panels at a
-  // time: that many stay in a cache too.
-  void run_tiles(const Plan &plan, int64_t k, int64_t depth, int64_t row, int64_t first,
-                 int64_t last, int64_t column, int64_t n, const float *panels, bool add) {
-    const int64_t steps = plan.as_bf16 ? (depth + 1) / 2 : depth;
+  // time: that many stay in a cache too. Meanwhile the next part of B comes from memory.
+  void run_tiles(const Pass &pass, int64_t row, int64_t first, int64_t last, int64_t column,
+                 int64_t n, const float *panels, bool add, SourceLines &next) {
+    const int64_t steps = pass.plan->as_bf16 ? (pass.depth + 1) / 2 : pass.depth;
+    const int64_t tiles = ceil_div(last - first, kernels_.mr) * ceil_div(n, kernels_.nr);
+    const int64_t lines = ceil_div(next.count(), tiles);
     for (int64_t i = first; i < last; i += kPassingRows) {
       const int64_t end = std::min(last, i + kPassingRows);
       for (int64_t at = 0; at < n; at += kernels_.nr) {
         const int width = static_cast<int>(std::min<int64_t>(kernels_.nr, n - at));
-        run_panel(plan, k, steps, row, i, end, column + at, width, panels + at * steps, add);
+        const float *panel = panels + at * steps;
+        for (int64_t r = i; r < end; r += kernels_.mr) {
+          next.prefetch(lines);
+          const int height = static_cast<int>(std::min<int64_t>(kernels_.mr, end - r));
+          run_tile(*pass.plan, row, r, pass.k, steps, panel, height, column + at, width, add);
+        }
       }
     }
   }
 
-  // Rows [first, last) of the block past one panel, whose first column is `column`.
-  void run_panel(const Plan &plan, int64_t k, int64_t steps, int64_t row, int64_t first,
-                 int64_t last, int64_t column, int width, const float *panel, bool add) {
-    for (int64_t i = first; i < last; i += kernels_.mr) {
-      const int height = static_cast<int>(std::min<int64_t>(kernels_.mr, last - i));
-      float *c = c_ + (row + i) * ldc_ + column;
-      if (plan.term->dropout.active()) {
-        run_dropped_tile(plan, i, k, steps, panel, height, width, add, c, (row + i) * n_ + column);
-      } else {
-        run_tile(plan, i, k, steps, panel, height, width, add, c, ldc_);
-      }
+  // Row i of the block that starts at `row`.
+  void run_tile(const Plan &plan, int64_t row, int64_t i, int64_t k, int64_t steps,
+                const float *panel, int height, int64_t column, int width, bool add) {
+    float *c = c_ + (row + i) * ldc_ + column;
+    if (plan.term->dropout.active()) {
+      run_dropped_tile(plan, i, k, steps, panel, height, width, add, c, (row + i) * n_ + column);
+    } else {
+      multiply_tile(plan, i, k, steps, panel, height, width, add, c, ldc_);
     }
   }
 
-  void run_tile(const Plan &plan, int64_t i, int64_t k, int64_t steps, const float *panel,
-                int height, int width, bool add, float *c, int64_t ldc) {
+  void multiply_tile(const Plan &plan, int64_t i, int64_t k, int64_t steps, const float *panel,
+                     int height, int width, bool add, float *c, int64_t ldc) {
     const float alpha = plan.term->alpha;
     const int64_t at = i * plan.rows.ld + k;
     if (plan.as_bf16) {
@@ -152,7 +194,7 @@ class Product {
   void run_dropped_tile(const Plan &plan, int64_t i, int64_t k, int64_t steps, const float *panel,
                         int height, int width, bool add, float *c, int64_t element) {
     alignas(64) float tile[kLargestTile];
-    run_tile(plan, i, k, steps, panel, height, width, false, tile, kernels_.nr);
+    multiply_tile(plan, i, k, steps, panel, height, width, false, tile, kernels_.nr);
     const Dropout &drop = plan.term->dropout;
     for (int r = 0; r < height; ++r) {
       float *from = tile + r * kernels_.nr, *to = c + r * ldc_;

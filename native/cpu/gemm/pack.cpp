@@ -83,9 +83,40 @@ void pack_a(const GemmKernels &kernels, const MatrixA &a, int64_t k, bool as_bf1
   }
 }
 
+SourceLines::SourceLines(const MatrixB &b, int64_t k0, int64_t k, int64_t n0, int64_t n) {
+  constexpr int64_t kLine = 64;
+  const int64_t first_row = b.by_columns ? n0 : k0, first = b.by_columns ? k0 : n0;
+  const char *data = static_cast<const char *>(b.data);
+  int64_t bits = b.kind == MatrixB::f32 ? 32 : 16, ld = b.ld;
+  if (b.kind == MatrixB::nf4) {
+    const auto &w = *static_cast<const cria_nf4 *>(b.data);
+    data = reinterpret_cast<const char *>(w.codes);
+    bits = 4;
+    ld = w.k;
+  }
+  ld_ = ld * bits / 8;
+  row_ = data + first_row * ld_ + first * bits / 8;
+  rows_ = b.by_columns ? n : k;
+  const int64_t offset = static_cast<int64_t>(reinterpret_cast<uintptr_t>(row_) % kLine);
+  row_ -= offset;
+  lines_ = n == 0 ? 0 : (offset + (b.by_columns ? k : n) * bits / 8 + kLine - 1) / kLine;
+}
+
+void SourceLines::prefetch(int64_t count) {
+  for (; count > 0 && rows_ > 0 && lines_ > 0; --count) {
+    __builtin_prefetch(row_ + line_ * 64, 0, 2);
+    if (++line_ < lines_) continue;
+    line_ = 0;
+    row_ += ld_;
+    --rows_;
+  }
+}
+
 void pack_b(const GemmKernels &kernels, const MatrixB &b, bool as_bf16, int64_t k0, int64_t k,
             int64_t n0, int64_t n, void *panels) {
-  const RowReader reader(kernels, b, as_bf16);
+  // Rows of bf16 that become float32 are widened on their way into the panels.
+  const bool widens = !as_bf16 && b.kind == MatrixB::bf16 && !b.by_columns;
+  const RowReader reader(kernels, b, as_bf16 || widens);
   const int64_t nr = kernels.nr;
   const int64_t steps = as_bf16 ? (k + 1) / 2 : k;  // words per column
   auto *words = static_cast<uint32_t *>(panels);
@@ -112,8 +143,12 @@ void pack_b(const GemmKernels &kernels, const MatrixB &b, bool as_bf16, int64_t 
                            panel + row / 2 * nr, nr);
         continue;
       }
-      auto *from = static_cast<const float *>(source) + column;
       auto *to = reinterpret_cast<float *>(panel + row * nr);
+      if (widens) {
+        kernels.widen(rows, width, static_cast<const uint16_t *>(source) + column, ld, to, nr);
+        continue;
+      }
+      auto *from = static_cast<const float *>(source) + column;
       if (!b.dropout.active()) {
         kernels.copy(rows, width, from, ld, to, nr);
         continue;

@@ -28,6 +28,20 @@ void pack_a(const GemmKernels &kernels, const MatrixA &a, int64_t k, bool as_bf1
 void pack_b(const GemmKernels &kernels, const MatrixB &b, bool as_bf16, int64_t k0, int64_t k,
             int64_t n0, int64_t n, void *panels);
 
+// The lines of memory that pack_b reads for the same arguments, to be brought to the cache a few at a time.
+class SourceLines {
+ public:
+  SourceLines(const MatrixB &b, int64_t k0, int64_t k, int64_t n0, int64_t n);
+  int64_t count() const { return rows_ * lines_; }
+  // The next lines, as far as there are any.
+  void prefetch(int64_t count);
+
+ private:
+  const char *row_;            // the line at which the present row begins
+  int64_t rows_, ld_, lines_;  // rows left; bytes from row to row; lines of a row
+  int64_t line_ = 0;           // the next one of the present row
+};
+
 // Reads rows of a stored matrix (a weight [N,K] whatever the product) as float32 or bf16.
 class RowReader {
  public:
