@@ -109,6 +109,12 @@ public final class PeftFolder {
     if (!Files.isDirectory(directory)) {
       throw new InvalidInputException(directory.toString(), "no such adapter folder");
     }
+    // What a training run has left: its adapter is in a folder of its own.
+    Path inner = directory.resolve("adapter");
+    if (!Files.exists(configFile) && Files.exists(inner.resolve(CONFIG))) {
+      throw new InvalidInputException(
+          directory.toString(), "this folder has its adapter in " + inner + "; give that one");
+    }
     LoraConfig config = config(Json.read(configFile), configFile.toString());
     if (!Files.isRegularFile(weights)) {
       throw new InvalidInputException(weights.toString(), "no such file");
