@@ -41,7 +41,7 @@ cria_status attention(cria_queue *queue, int64_t t, int64_t heads, int64_t kv_he
       PackedAttentionRows rows(device, kernels, block.rows, d, scale);
       for (int64_t i = 0; i < block.rows; i++)
         rows.set_query(i, q + shape.query(start, first + head, block.first + i));
-      plan.see_all(block, [&](int64_t tile, int64_t low, const int32_t *high, int64_t) {
+      plan.see_all(block, [&](int64_t tile, int64_t low, const int32_t *high) {
         const float *keys = packed + (head * tiles + tile) * tile_words;
         rows.see(keys, keys + shape.transposed, low, high);
       });

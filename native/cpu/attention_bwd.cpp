@@ -130,7 +130,7 @@ void Gradients::compute_chunk(const AttentionChunks::Chunk &chunk, int64_t kv_he
       const AttentionPlan::Block &rows_of = plan.blocks[row_block];
       const float *rows = block(head, row_block);
       float *dq_sum = slots + i * layout.slot;
-      plan.see(rows_of, keys, [&](int64_t low, const int32_t *high, int64_t) {
+      plan.see(rows_of, keys, [&](int64_t low, const int32_t *high) {
         each_piece(
             rows_of.rows, kBackwardStep, low, high,
             [&](int64_t first, int64_t count, int64_t most) {

@@ -44,8 +44,8 @@ struct AttentionPlan {
   std::vector<PackedSequences::Gap> gaps;
   std::vector<std::vector<int64_t>> viewers;  // by owner: the sequences whose prefix it holds
 
-  // visit(low, high, most): what the rows of a block see of a tile: row i keys low .. high[i], `most` the largest of high.
-  // The tile belongs to the block's sequence or to the owner of its prefix. Not called where no row sees any key.
+  // visit(low, high): what the rows of a block see of a tile: row i keys low .. high[i], and high ascends. The tile belongs to
+  // the block's sequence or to the owner of its prefix. Not called where no row sees any key.
   template <class Visit>
   void see(const Block &block, const Tile &tile, const Visit &visit) const {
     const Sequence &own = sequences[block.sequence];
@@ -61,17 +61,16 @@ struct AttentionPlan {
       most = clamp(own.offset + own.prefix - tile.base, tile.count);
       std::fill(high, high + block.rows, (int32_t)most);
     }
-    if (most > low) visit(low, high, most);
+    if (most > low) visit(low, high);
   }
 
-  // visit(tile number, low, high, most) for all tiles that a block sees: the prefix first, then its own sequence.
+  // visit(tile number, low, high) for all tiles that a block sees: the prefix first, then its own sequence.
   template <class Visit>
   void see_all(const Block &block, const Visit &visit) const {
     const Sequence &own = sequences[block.sequence];
     const auto range = [&](int64_t first, int64_t last) {
       for (int64_t tile = first; tile <= last; tile++)
-        see(block, tiles[tile],
-            [&](int64_t low, const int32_t *high, int64_t most) { visit(tile, low, high, most); });
+        see(block, tiles[tile], [&](int64_t low, const int32_t *high) { visit(tile, low, high); });
     };
     if (own.owner >= 0) {
       const int64_t first = sequences[own.owner].first_tile;
