@@ -23,17 +23,10 @@ DynamicMap build(bool has_sign) {
   for (int i = 0; i < 256; ++i) map.values[i] = dynamic_value(has_sign, i);
   for (int i = 0; i < 255; ++i) map.bounds[i] = (map.values[i] + map.values[i + 1]) / 2;
   map.bounds[255] = std::numeric_limits<float>::infinity();
-  map.steps = 0;
-  for (uint32_t upper = 0; upper < 8192; ++upper) {
-    float least = from_bits(upper << 19), most = from_bits((upper << 19) | 0x7FFFF);
-    if (least > most) std::swap(least, most);  // negative numbers
-    if (std::isnan(least) || std::isnan(most)) {
-      map.start[upper] = 0;
-      continue;
-    }
-    map.start[upper] = count_below(map, least);
-    const int apart = count_below(map, most) - map.start[upper];
-    map.steps = static_cast<uint8_t>(std::max<int>(map.steps, apart));
+  for (uint32_t upper = 0; upper < 65536; ++upper) {
+    const float first = from_bits(upper << 16), last = from_bits((upper << 16) | 0xFFFF);
+    const float least = std::min(first, last);  // the last one where they are negative
+    map.start[upper] = std::isnan(least) ? 0 : count_below(map, least);
   }
   return map;
 }

@@ -10,9 +10,10 @@ namespace cria {
 // one second moments. Source: Dettmers et al. 2022, in the bits that bitsandbytes computes.
 struct DynamicMap {
   float values[256];
-  float bounds[256];    // bounds[i] = (values[i] + values[i + 1]) / 2 in float32; bounds[255] = inf
-  uint8_t start[8192];  // by the upper 13 bits of a float: the code of the least such number
-  uint8_t steps;        // the most codes that numbers with the same upper bits are apart
+  float bounds[256];  // bounds[i] = (values[i] + values[i + 1]) / 2 in float32; bounds[255] = inf
+  // By the upper 16 bits of a float: the code of the least such number. That of any other is the same or the next one: bounds
+  // are at least 0.9/128 of their decade apart, such numbers at most 1/128 of their power of two.
+  uint8_t start[65536];
 };
 
 // Value `code` of a map, as a constant expression so that GPU kernels may call it. Seven decades, each with twice as many
@@ -45,9 +46,8 @@ constexpr float kLeastMaximum = 1e-38f;
 static inline uint8_t nearest_code(const DynamicMap &map, float v) {
   uint32_t bits;
   std::memcpy(&bits, &v, sizeof bits);
-  uint32_t code = map.start[bits >> 19];
-  for (uint8_t i = 0; i < map.steps; ++i) code += v > map.bounds[code];
-  return static_cast<uint8_t>(code);
+  const uint8_t code = map.start[bits >> 16];
+  return static_cast<uint8_t>(code + (v > map.bounds[code]));
 }
 
 }  // namespace cria
