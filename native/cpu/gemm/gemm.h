@@ -1,8 +1,9 @@
 // gemm.h: matrix products on the CPU: C = sum of terms A_i B_i, where B may be float32, bf16 or NF4.
 //
-// Five loops (Van Zee & van de Geijn, BLIS): row blocks, column strips, passes over k, then tiles of mr x nr over a
-// packed strip of B. A strip is decoded while it is packed, so a quantised matrix never exists as a whole. Passes and
-// their order follow from shapes and tier alone, and a row of C is computed the same way whatever the other rows are.
+// The loops of Van Zee & van de Geijn (BLIS): row blocks, rounds of passes over k whose part of A stays in a shared cache,
+// column strips, passes, then tiles of mr x nr over a packed strip of B. A strip is decoded while it is packed, so a
+// quantised matrix never exists as a whole, and the weights of the next pass are read ahead meanwhile. Passes and their order
+// follow from shapes and tier alone, and a row of C is computed the same way whatever the other rows are.
 #pragma once
 
 #include <cstdint>
