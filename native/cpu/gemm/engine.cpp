@@ -34,6 +34,9 @@ struct Plan {
 struct Pass {
   const Plan *plan;
   int64_t k, depth;
+
+  // Words of a column of the panel: floats or pairs.
+  int64_t steps() const { return plan->as_bf16 ? (depth + 1) / 2 : depth; }
 };
 
 bool multiplies_bf16(const GemmKernels &kernels, const Term &term) {
@@ -123,8 +126,7 @@ class Product {
                  int64_t column, bool add) {
     const int64_t n = std::min(kStrip, n_ - column);
     int64_t words = 0;
-    for (const Pass &pass : passes)
-      words = std::max(words, pass.plan->as_bf16 ? (pass.depth + 1) / 2 : pass.depth);
+    for (const Pass &pass : passes) words = std::max(words, pass.steps());
     ScratchBlock panels(device_, words * kStrip * 4);
     for (size_t i = 0; i < passes.size(); ++i) {
       const Pass &pass = passes[i];
@@ -148,7 +150,7 @@ class Product {
   // time: that many stay in a cache too. Meanwhile the next part of B comes from memory.
   void run_tiles(const Pass &pass, int64_t row, int64_t first, int64_t last, int64_t column,
                  int64_t n, const float *panels, bool add, SourceLines &next) {
-    const int64_t steps = pass.plan->as_bf16 ? (pass.depth + 1) / 2 : pass.depth;
+    const int64_t steps = pass.steps();
     const int64_t tiles = ceil_div(last - first, kernels_.mr) * ceil_div(n, kernels_.nr);
     const int64_t lines = ceil_div(next.count(), tiles);
     for (int64_t i = first; i < last; i += kPassingRows) {

@@ -9,6 +9,7 @@ namespace {
 
 constexpr int64_t kRowChunk = 256;  // steps of k that are staged and transposed together
 constexpr int64_t kRowGroup = 16;   // rows of a transposition
+constexpr int64_t kLine = 64;       // bytes of a line of the cache
 
 int64_t round_up(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
 
@@ -84,7 +85,6 @@ void pack_a(const GemmKernels &kernels, const MatrixA &a, int64_t k, bool as_bf1
 }
 
 SourceLines::SourceLines(const MatrixB &b, int64_t k0, int64_t k, int64_t n0, int64_t n) {
-  constexpr int64_t kLine = 64;
   const int64_t first_row = b.by_columns ? n0 : k0, first = b.by_columns ? k0 : n0;
   const char *data = static_cast<const char *>(b.data);
   int64_t bits = b.kind == MatrixB::f32 ? 32 : 16, ld = b.ld;
@@ -104,7 +104,7 @@ SourceLines::SourceLines(const MatrixB &b, int64_t k0, int64_t k, int64_t n0, in
 
 void SourceLines::prefetch(int64_t count) {
   for (; count > 0 && rows_ > 0 && lines_ > 0; --count) {
-    __builtin_prefetch(row_ + line_ * 64, 0, 2);
+    __builtin_prefetch(row_ + line_ * kLine, 0, 2);
     if (++line_ < lines_) continue;
     line_ = 0;
     row_ += ld_;

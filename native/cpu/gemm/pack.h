@@ -61,7 +61,6 @@ class RowReader {
   void decode_nf4(int64_t row, int64_t rows, int64_t first, int64_t n, char *to, int64_t ld) const;
   void decode_any(int64_t row, int64_t first, int64_t n, char *to) const;
   void prefetch_dense(int64_t at, int64_t rows, int64_t n) const;
-  float scale(int64_t block) const;
   void read_scales(int64_t at, int64_t n, int64_t run, float *scales) const;
 
   const GemmKernels &kernels_;

@@ -35,15 +35,6 @@ RowReader::RowReader(const GemmKernels &kernels, const MatrixB &b, bool as_bf16)
   if (nested > 0 && (nested & (nested - 1)) == 0) nested_shift_ = log2_of(nested);
 }
 
-// nf4_scale without its division.
-inline float RowReader::scale(int64_t block) const {
-  const auto &w = *static_cast<const cria_nf4 *>(b_.data);
-  if (w.scales || nested_shift_ < 0) return nf4_scale(w, block);
-  const float product =
-      w.nested_map[w.scale_codes[block]] * w.nested_absmax[block >> nested_shift_];
-  return product + w.nested_offset;
-}
-
 const void *RowReader::read_rows(int64_t row, int64_t rows, int64_t first, int64_t n, void *buffer,
                                  int64_t *ld) const {
   if (b_.kind == MatrixB::nf4) {
@@ -146,7 +137,7 @@ void RowReader::decode_any(int64_t row, int64_t first, int64_t n, char *to) cons
   for (int64_t done = 0; done < n;) {
     const int64_t block = (start + done) >> block_shift_;
     const int64_t end = std::min(n, (block + 1) * w.block_size - start);
-    const float factor = scale(block);
+    const float factor = nf4_scale(w, block);
     uint32_t table[16];
     for (int c = 0; c < 16; ++c) table[c] = canonical(w.code_map[c], factor);
     for (; done < end; ++done) {
