@@ -1,6 +1,5 @@
 // engine.cpp: the loops of the matrix product around packing and tiles.
 #include <algorithm>
-#include <deque>
 #include <vector>
 
 #include "cpu/gemm/gemm.h"
@@ -10,32 +9,35 @@
 namespace cria::cpu {
 namespace {
 
-constexpr int64_t kRowBlock = 1008;  // rows of A prepared at a time; a multiple of mr of every tier
-constexpr int64_t kTaskRows = 96;    // least rows of a task when a strip is divided
+constexpr int64_t kMostRows = 1056;   // rows of A packed at a time
+constexpr int64_t kTaskRows = 96;     // least rows of a task when a strip is divided
 constexpr int64_t kPassingRows = 60;  // rows that pass all panels at a time; a multiple of every mr
 constexpr int64_t kWantedTasks = 32;  // enough to divide evenly among the threads of a desktop
+constexpr int64_t kPackedTiles = 8;   // panels of A that a task packs
+constexpr int64_t kTransposedSteps = 32;  // of a transposed A, read at a time
 constexpr int64_t kLargestTile = 6 * 64;
+constexpr int64_t kWord = 4;  // bytes of a float and of a pair of bf16
 constexpr int64_t kRoundBytes =
     8 << 20;  // rows of A that stay in a shared cache while all strips pass
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t round_up(int64_t value, int64_t to) { return ceil_div(value, to) * to; }
 
 // A term with the choices that its shape and the tier lead to.
 struct Plan {
   const Term *term;
   bool as_bf16;
   int64_t depth;  // steps of k per pass
-  RowsA rows;     // row 0 of the present row block
-
-  int64_t element_size() const { return as_bf16 ? 2 : 4; }
 };
 
-// Steps [k, k+depth) of a term.
+// Steps [k, k+depth) of a term, and the panels of A for them: of the rows from `first` of a block on.
 struct Pass {
   const Plan *plan;
   int64_t k, depth;
+  uint32_t *rows = nullptr;
+  int64_t first = 0;
 
-  // Words of a column of the panel: floats or pairs.
+  // Words of a row or column of a panel: floats or pairs.
   int64_t steps() const { return plan->as_bf16 ? (depth + 1) / 2 : depth; }
 };
 
@@ -59,7 +61,7 @@ class Product {
       if (terms[i].k == 0) continue;
       const bool as_bf16 = multiplies_bf16(kernels_, terms[i]);
       const int64_t most = as_bf16 ? kernels_.kc_bf16 : kernels_.kc_f32;
-      plans_.push_back({&terms[i], as_bf16, pass_depth(terms[i].k, most), {}});
+      plans_.push_back({&terms[i], as_bf16, pass_depth(terms[i].k, most)});
     }
   }
 
@@ -71,42 +73,59 @@ class Product {
 
   // Rows [row, row+rows) of C: all strips of columns in rounds of some passes.
   void run_block(int64_t row, int64_t rows, bool accumulate) {
-    std::deque<ScratchBlock> copies;
-    for (Plan &plan : plans_) prepare_rows(plan, row, rows, copies);
+    std::vector<Pass> passes;
+    for (const Plan &plan : plans_) {
+      for (int64_t k = 0; k < plan.term->k; k += plan.depth)
+        passes.push_back({&plan, k, std::min(plan.depth, plan.term->k - k)});
+    }
+    // A single strip packs the rows on its way, while they are in a cache.
+    const int64_t padded = n_ > kStrip ? round_up(rows, kernels_.mr) : 0;
+    int64_t words = 0;
+    for (const Pass &pass : passes) words += padded * pass.steps();
+    ScratchBlock panels(device_, words * kWord);
+    if (padded > 0) pack_block(passes, row, rows, padded, panels.as<uint32_t>());
     std::vector<Pass> round;
     int64_t bytes = 0;
-    for (const Plan &plan : plans_) {
-      for (int64_t k = 0; k < plan.term->k; k += plan.depth) {
-        const int64_t depth = std::min(plan.depth, plan.term->k - k);
-        const int64_t size = rows * depth * plan.element_size();
-        if (!round.empty() && bytes + size > kRoundBytes) {
-          run_round(round, row, rows, accumulate);
-          accumulate = true;
-          round.clear();
-          bytes = 0;
-        }
-        round.push_back({&plan, k, depth});
-        bytes += size;
+    for (const Pass &pass : passes) {
+      const int64_t size = rows * pass.steps() * kWord;
+      if (!round.empty() && bytes + size > kRoundBytes) {
+        run_round(round, row, rows, accumulate);
+        accumulate = true;
+        round.clear();
+        bytes = 0;
       }
+      round.push_back(pass);
+      bytes += size;
     }
     run_round(round, row, rows, accumulate);
   }
 
  private:
-  void prepare_rows(Plan &plan, int64_t row, int64_t rows, std::deque<ScratchBlock> &copies) {
-    const Term &term = *plan.term;
-    if (!needs_pack(term.a, plan.as_bf16)) {
-      plan.rows = {term.a.data + row * term.a.ld, term.a.ld};
-      return;
+  // Panels of all rows for each pass, one after the other.
+  void pack_block(std::vector<Pass> &passes, int64_t row, int64_t rows, int64_t padded,
+                  uint32_t *to) {
+    for (Pass &pass : passes) {
+      pass.rows = to;
+      to += padded * pass.steps();
     }
-    const int64_t ld = packed_ld(term.k, plan.as_bf16), size = plan.element_size();
-    copies.emplace_back(device_, rows * ld * size);
-    char *to = copies.back().as<char>();
-    device_.parallel_range(rows, 16, [&](int64_t begin, int64_t end) {
-      pack_a(kernels_, term.a, term.k, plan.as_bf16, row + begin, end - begin,
-             to + begin * ld * size);
+    device_.parallel_range(rows, kPackedTiles * kernels_.mr, [&](int64_t begin, int64_t end) {
+      for (const Pass &pass : passes) pack_rows(pass, row, begin, end);
     });
-    plan.rows = {to, ld};
+  }
+
+  // Rows [first, last) of the block that starts at `row`, into the panels of a pass. A transposed A is read a few of its long
+  // rows at a time.
+  void pack_rows(const Pass &pass, int64_t row, int64_t first, int64_t last) {
+    const Plan &plan = *pass.plan;
+    const int64_t most = plan.term->a.transposed ? kTransposedSteps : pass.depth;
+    for (int64_t k = 0; k < pass.depth; k += most) {
+      for (int64_t i = first; i < last; i += kernels_.mr) {
+        uint32_t *panel = pass.rows + (i - pass.first) * pass.steps();
+        pack_a(kernels_, plan.term->a, plan.as_bf16, row + i,
+               std::min<int64_t>(kernels_.mr, last - i), pass.k + k, std::min(most, pass.depth - k),
+               panel + k * kernels_.mr);
+      }
+    }
   }
 
   void run_round(const std::vector<Pass> &passes, int64_t row, int64_t rows, bool add) {
@@ -127,15 +146,22 @@ class Product {
     const int64_t n = std::min(kStrip, n_ - column);
     int64_t words = 0;
     for (const Pass &pass : passes) words = std::max(words, pass.steps());
-    ScratchBlock panels(device_, words * kStrip * 4);
+    const int64_t own_rows = passes[0].rows ? 0 : round_up(last - first, kernels_.mr);
+    ScratchBlock scratch(device_, (kStrip + own_rows) * words * kWord);
+    uint32_t *panels = scratch.as<uint32_t>(), *own_panels = panels + kStrip * words;
     for (size_t i = 0; i < passes.size(); ++i) {
-      const Pass &pass = passes[i];
+      Pass pass = passes[i];
+      if (!pass.rows) {
+        pass.rows = own_panels;
+        pass.first = first;
+        pack_rows(pass, row, first, last);
+      }
       pack_b(kernels_, pass.plan->term->b, pass.plan->as_bf16, pass.k, pass.depth, column, n,
-             panels.as<void>());
+             panels);
       SourceLines next = i + 1 < passes.size()
                              ? lines_of(passes[i + 1], column)
                              : lines_of(passes[0], column + kStrip * device_.threads());
-      run_tiles(pass, row, first, last, column, n, panels.as<float>(), add, next);
+      run_tiles(pass, row, first, last, column, n, panels, add, next);
       add = true;
     }
   }
@@ -149,7 +175,7 @@ class Product {
   // The panels of a strip stay in the second-level cache while the rows stream past them, a few rows past all panels at a
   // time: that many stay in a cache too. Meanwhile the next part of B comes from memory.
   void run_tiles(const Pass &pass, int64_t row, int64_t first, int64_t last, int64_t column,
-                 int64_t n, const float *panels, bool add, SourceLines &next) {
+                 int64_t n, const uint32_t *panels, bool add, SourceLines &next) {
     const int64_t steps = pass.steps();
     const int64_t tiles = ceil_div(last - first, kernels_.mr) * ceil_div(n, kernels_.nr);
     const int64_t lines = ceil_div(next.count(), tiles);
@@ -157,47 +183,46 @@ class Product {
       const int64_t end = std::min(last, i + kPassingRows);
       for (int64_t at = 0; at < n; at += kernels_.nr) {
         const int width = static_cast<int>(std::min<int64_t>(kernels_.nr, n - at));
-        const float *panel = panels + at * steps;
+        const uint32_t *panel = panels + at * steps;
         for (int64_t r = i; r < end; r += kernels_.mr) {
           next.prefetch(lines);
           const int height = static_cast<int>(std::min<int64_t>(kernels_.mr, end - r));
-          run_tile(*pass.plan, row, r, pass.k, steps, panel, height, column + at, width, add);
+          run_tile(pass, row, r, panel, height, column + at, width, add);
         }
       }
     }
   }
 
   // Row i of the block that starts at `row`.
-  void run_tile(const Plan &plan, int64_t row, int64_t i, int64_t k, int64_t steps,
-                const float *panel, int height, int64_t column, int width, bool add) {
+  void run_tile(const Pass &pass, int64_t row, int64_t i, const uint32_t *panel, int height,
+                int64_t column, int width, bool add) {
     float *c = c_ + (row + i) * ldc_ + column;
-    if (plan.term->dropout.active()) {
-      run_dropped_tile(plan, i, k, steps, panel, height, width, add, c, (row + i) * n_ + column);
+    if (pass.plan->term->dropout.active()) {
+      run_dropped_tile(pass, i, panel, height, width, add, c, (row + i) * n_ + column);
     } else {
-      multiply_tile(plan, i, k, steps, panel, height, width, add, c, ldc_);
+      multiply_tile(pass, i, panel, height, width, add, c, ldc_);
     }
   }
 
-  void multiply_tile(const Plan &plan, int64_t i, int64_t k, int64_t steps, const float *panel,
-                     int height, int width, bool add, float *c, int64_t ldc) {
-    const float alpha = plan.term->alpha;
-    const int64_t at = i * plan.rows.ld + k;
-    if (plan.as_bf16) {
-      kernels_.tile_bf16(steps, static_cast<const uint16_t *>(plan.rows.data) + at, plan.rows.ld,
-                         reinterpret_cast<const uint16_t *>(panel), height, width, alpha, add, c,
-                         ldc);
+  void multiply_tile(const Pass &pass, int64_t i, const uint32_t *panel, int height, int width,
+                     bool add, float *c, int64_t ldc) {
+    const float alpha = pass.plan->term->alpha;
+    const int64_t steps = pass.steps();
+    const uint32_t *rows = pass.rows + (i - pass.first) * steps;
+    if (pass.plan->as_bf16) {
+      kernels_.tile_bf16(steps, rows, panel, height, width, alpha, add, c, ldc);
     } else {
-      kernels_.tile_f32(steps, static_cast<const float *>(plan.rows.data) + at, plan.rows.ld, panel,
-                        height, width, alpha, add, c, ldc);
+      kernels_.tile_f32(steps, reinterpret_cast<const float *>(rows),
+                        reinterpret_cast<const float *>(panel), height, width, alpha, add, c, ldc);
     }
   }
 
   // The mask applies to this term alone, so its tile is made apart and then added.
-  void run_dropped_tile(const Plan &plan, int64_t i, int64_t k, int64_t steps, const float *panel,
-                        int height, int width, bool add, float *c, int64_t element) {
+  void run_dropped_tile(const Pass &pass, int64_t i, const uint32_t *panel, int height, int width,
+                        bool add, float *c, int64_t element) {
     alignas(64) float tile[kLargestTile];
-    multiply_tile(plan, i, k, steps, panel, height, width, false, tile, kernels_.nr);
-    const Dropout &drop = plan.term->dropout;
+    multiply_tile(pass, i, panel, height, width, false, tile, kernels_.nr);
+    const Dropout &drop = pass.plan->term->dropout;
     for (int r = 0; r < height; ++r) {
       float *from = tile + r * kernels_.nr, *to = c + r * ldc_;
       kernels_.dropout(width, drop.key, static_cast<uint64_t>(element + r * n_), drop.threshold,
@@ -225,8 +250,9 @@ void gemm(CpuDevice &device, int64_t m, int64_t n, const Term *terms, int count,
     if (!accumulate) product.clear(m);
     return;
   }
-  for (int64_t row = 0; row < m; row += kRowBlock) {
-    product.run_block(row, std::min(kRowBlock, m - row), accumulate);
+  const int64_t rows = ceil_div(m, ceil_div(m, kMostRows));
+  for (int64_t row = 0; row < m; row += rows) {
+    product.run_block(row, std::min(rows, m - row), accumulate);
   }
 }
 

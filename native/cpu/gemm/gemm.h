@@ -1,7 +1,7 @@
 // gemm.h: matrix products on the CPU: C = sum of terms A_i B_i, where B may be float32, bf16 or NF4.
 //
 // The loops of Van Zee & van de Geijn (BLIS): row blocks, rounds of passes over k whose part of A stays in a shared cache,
-// column strips, passes, then tiles of mr x nr over a packed strip of B. A strip is decoded while it is packed, so a
+// column strips, passes, then tiles of mr x nr over packed panels of A and B. A strip of B is decoded while it is packed, so a
 // quantised matrix never exists as a whole, and the weights of the next pass are read ahead meanwhile. Passes and their order
 // follow from shapes and tier alone, and a row of C is computed the same way whatever the other rows are.
 #pragma once

@@ -108,10 +108,10 @@ void gemv(CpuDevice &device, const GemmKernels &kernels, int64_t m, int64_t n, c
     for (int64_t i = 0; i < m; ++i)
       kernels.order_nf4(term.k, term.a.data + i * term.a.ld, copy->as<float>() + i * x.ld);
     x.rows = copy->as<void>();
-  } else if (needs_pack(term.a, as_bf16)) {
-    x.ld = packed_ld(term.k, as_bf16);
+  } else if (as_bf16 || term.a.dropout.active()) {
+    x.ld = (term.k + 31) / 32 * 32;
     copy.emplace(device, m * x.ld * (as_bf16 ? 2 : 4));
-    pack_a(kernels, term.a, term.k, as_bf16, 0, m, copy->as<void>());
+    convert_rows(kernels, term.a, as_bf16, 0, m, 0, term.k, copy->as<void>(), x.ld);
     x.rows = copy->as<void>();
   }
   const int64_t grain = std::clamp<int64_t>(kTaskWeights / term.k, 1, kTaskRows);

@@ -1,4 +1,4 @@
-// pack.cpp: copies of A for the tiles and packed strips of B.
+// pack.cpp: packed panels of A and strips of B.
 #include "cpu/gemm/pack.h"
 
 #include <algorithm>
@@ -10,8 +10,6 @@ namespace {
 constexpr int64_t kRowChunk = 256;  // steps of k that are staged and transposed together
 constexpr int64_t kRowGroup = 16;   // rows of a transposition
 constexpr int64_t kLine = 64;       // bytes of a line of the cache
-
-int64_t round_up(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
 
 void drop(const GemmKernels &kernels, const Dropout &dropout, int64_t n, int64_t first,
           const float *from, float *to) {
@@ -54,33 +52,40 @@ Dropout::Dropout(float p, uint64_t mask_key)
       threshold(static_cast<uint32_t>(static_cast<double>(p) * 4294967296.0)),
       scale(1 / (1 - p)) {}
 
-bool needs_pack(const MatrixA &a, bool as_bf16) {
-  return as_bf16 || a.transposed || a.dropout.active();
+void convert_rows(const GemmKernels &kernels, const MatrixA &a, bool as_bf16, int64_t row,
+                  int64_t rows, int64_t first, int64_t n, void *to, int64_t ld) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const float *source = a.data + (row + i) * a.ld + first;
+    if (as_bf16) {
+      uint16_t *target = static_cast<uint16_t *>(to) + i * ld;
+      kernels.to_bf16(n, source, target);
+      if (n % 2) target[n] = 0;
+    } else {
+      drop(kernels, a.dropout, n, (row + i) * a.ld + first, source,
+           static_cast<float *>(to) + i * ld);
+    }
+  }
 }
 
-int64_t packed_ld(int64_t k, bool as_bf16) {
-  const int64_t line = as_bf16 ? 32 : 16;
-  int64_t ld = round_up(k, line);
-  // Rows a multiple of 4 KiB apart would compete for the same cache sets.
-  return ld % (64 * line) == 0 ? ld + line : ld;
-}
-
-void pack_a(const GemmKernels &kernels, const MatrixA &a, int64_t k, bool as_bf16, int64_t row,
-            int64_t rows, void *to) {
-  const int64_t ld = packed_ld(k, as_bf16);
+void pack_a(const GemmKernels &kernels, const MatrixA &a, bool as_bf16, int64_t row, int64_t rows,
+            int64_t first, int64_t n, void *panel) {
+  const int height = static_cast<int>(rows);
   if (a.transposed) {
-    kernels.transpose(k, rows, a.data + row, a.ld, to, ld);
+    kernels.columns_to_panel(n, height, a.data + first * a.ld + row, a.ld, panel);
     return;
   }
-  for (int64_t i = 0; i < rows; ++i) {
-    const float *source = a.data + (row + i) * a.ld;
-    if (!as_bf16) {
-      drop(kernels, a.dropout, k, (row + i) * k, source, static_cast<float *>(to) + i * ld);
-      continue;
-    }
-    uint16_t *target = static_cast<uint16_t *>(to) + i * ld;
-    kernels.to_bf16(k, source, target);
-    std::fill(target + k, target + ld, static_cast<uint16_t>(0));
+  if (!as_bf16 && !a.dropout.active()) {
+    kernels.rows_to_panel(n, height, a.data + row * a.ld + first, a.ld, panel);
+    return;
+  }
+  constexpr int64_t kSteps = 512, kMostRows = 8;
+  alignas(64) uint32_t stage[kMostRows * kSteps];
+  const int64_t per_word = as_bf16 ? 2 : 1, most = kSteps * per_word;
+  for (int64_t at = 0; at < n; at += most) {
+    const int64_t length = std::min(most, n - at);
+    convert_rows(kernels, a, as_bf16, row, rows, first + at, length, stage, most);
+    kernels.rows_to_panel((length + per_word - 1) / per_word, height, stage, kSteps,
+                          static_cast<uint32_t *>(panel) + at / per_word * kernels.mr);
   }
 }
 

@@ -9,19 +9,13 @@ namespace cria::cpu {
 // Columns of B packed together; a multiple of nr of every tier, and the smallest usual NF4 block.
 constexpr int64_t kStrip = 64;
 
-// Rows of A as the tiles read them: float or bf16, k contiguous. May point into the source.
-struct RowsA {
-  const void *data;
-  int64_t ld;
-};
-
-// Whether rows of A must be copied into scratch first (bf16 conversion, transposition, dropout).
-bool needs_pack(const MatrixA &a, bool as_bf16);
-// Row length of the copy, in elements.
-int64_t packed_ld(int64_t k, bool as_bf16);
-// Copies rows [row, row+rows) of A [.,K] to `to`.
-void pack_a(const GemmKernels &kernels, const MatrixA &a, int64_t k, bool as_bf16, int64_t row,
-            int64_t rows, void *to);
+// Rows [row, row+rows) of A, not transposed, steps [first, first+n), as float32 or bf16 with dropout applied; ld elements
+// from row to row, zeros behind an odd n of bf16.
+void convert_rows(const GemmKernels &kernels, const MatrixA &a, bool as_bf16, int64_t row,
+                  int64_t rows, int64_t first, int64_t n, void *to, int64_t ld);
+// Packs the same elements, of any A, into the panel of a tile; rows <= mr.
+void pack_a(const GemmKernels &kernels, const MatrixA &a, bool as_bf16, int64_t row, int64_t rows,
+            int64_t first, int64_t n, void *panel);
 
 // Packs k steps from k0 of columns [n0, n0+n) of B, n <= kStrip, into panels of nr columns, zeros behind the last
 // column and the last odd k. Panel p starts at p * nr * k elements (k rounded up to even for bf16).

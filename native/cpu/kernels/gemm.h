@@ -18,20 +18,26 @@ struct Nf4Rows {
   int64_t scale_stride;
 };
 
-// Tile sizes and routines of one tier. A panel of B holds nr columns: [k][nr] floats, or [k/2][nr] pairs
-// (k, k+1) of bf16. Sources have the alignment of their elements only; panels are 64-byte aligned.
+// Tile sizes and routines of one tier. A panel of A holds mr rows, one of B nr columns: [k][mr] and [k][nr] floats, or
+// [k/2][mr] and [k/2][nr] pairs (k, k+1) of bf16. Sources have the alignment of their elements only; panels of B are 64-byte
+// aligned.
 struct GemmKernels {
   int mr, nr;       // rows and columns of a tile
   int64_t kc_f32;   // most reduction steps per pass over C, multiples of 64
   int64_t kc_bf16;  // 0 when the tier does not multiply bf16
 
-  // c[i][j] = (add ? c[i][j] : 0) + alpha * sum_k a[i*lda + k] * b[k][j] for i < m <= mr, j < n <= nr. The bits
-  // of a row do not depend on m.
-  void (*tile_f32)(int64_t k, const float *a, int64_t lda, const float *b, int m, int n,
-                   float alpha, bool add, float *c, int64_t ldc);
-  // The same for a in bf16 and b in pairs; rows of a hold 2*pairs values. Null without bf16.
-  void (*tile_bf16)(int64_t pairs, const uint16_t *a, int64_t lda, const uint16_t *b, int m, int n,
-                    float alpha, bool add, float *c, int64_t ldc);
+  // c[i][j] = (add ? c[i][j] : 0) + alpha * sum_k a[k][i] * b[k][j] for i < m <= mr, j < n <= nr. The bits of a
+  // row do not depend on m.
+  void (*tile_f32)(int64_t k, const float *a, const float *b, int m, int n, float alpha, bool add,
+                   float *c, int64_t ldc);
+  // The same for panels of pairs. Null without bf16.
+  void (*tile_bf16)(int64_t pairs, const uint32_t *a, const uint32_t *b, int m, int n, float alpha,
+                    bool add, float *c, int64_t ldc);
+
+  // Panels of A from 32-bit words: to[k*mr + i] = from[i*ldf + k], or from[k*ldf + i] where A is stored transposed, for
+  // i < m <= mr.
+  void (*rows_to_panel)(int64_t k, int m, const void *from, int64_t ldf, void *to);
+  void (*columns_to_panel)(int64_t k, int m, const void *from, int64_t ldf, void *to);
 
   // to[c*ldt + r] = from[r*ldf + c] for 32-bit words.
   void (*transpose)(int64_t rows, int64_t columns, const void *from, int64_t ldf, void *to,

@@ -6,7 +6,15 @@
 namespace cria::cpu {
 namespace CRIA_TIER_NS {
 
+#if CRIA_TIER >= 1
+constexpr int kTileRows = 6;
+#else
+constexpr int kTileRows = 4;
+#endif
+
 // gemm_pack.cpp
+void rows_to_panel(int64_t k, int m, const void *from, int64_t ldf, void *to);
+void columns_to_panel(int64_t k, int m, const void *from, int64_t ldf, void *to);
 void transpose(int64_t rows, int64_t columns, const void *from, int64_t ldf, void *to, int64_t ldt);
 void interleave(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, uint32_t *to,
                 int64_t ldt);

@@ -69,6 +69,47 @@ inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int
 }
 #endif
 
+#if CRIA_TIER >= 1
+static_assert(kTileRows == 6);
+constexpr int64_t kPanelBlock = 8;
+
+// Six rows of eight words become eight steps of a panel.
+inline void panel_block(const float *from, int64_t ldf, float *to) {
+  const __m256 r0 = _mm256_loadu_ps(from), r1 = _mm256_loadu_ps(from + ldf);
+  const __m256 r2 = _mm256_loadu_ps(from + 2 * ldf), r3 = _mm256_loadu_ps(from + 3 * ldf);
+  const __m256 r4 = _mm256_loadu_ps(from + 4 * ldf), r5 = _mm256_loadu_ps(from + 5 * ldf);
+  // Pairs of rows at steps 0 1 | 4 5 and 2 3 | 6 7.
+  const __m256 low01 = _mm256_unpacklo_ps(r0, r1), high01 = _mm256_unpackhi_ps(r0, r1);
+  const __m256 low23 = _mm256_unpacklo_ps(r2, r3), high23 = _mm256_unpackhi_ps(r2, r3);
+  const __m256 low45 = _mm256_unpacklo_ps(r4, r5), high45 = _mm256_unpackhi_ps(r4, r5);
+  // Steps p and p + 4: four rows, and two in the even or odd half of `rest`.
+  auto store_steps = [&](int p, __m256 four, __m256 rest) {
+    const __m128 firsts[2] = {_mm256_castps256_ps128(four), _mm256_extractf128_ps(four, 1)};
+    const __m128 rests[2] = {_mm256_castps256_ps128(rest), _mm256_extractf128_ps(rest, 1)};
+    for (int half = 0; half < 2; ++half) {
+      float *step = to + (p + 4 * half) * kTileRows;
+      _mm_storeu_ps(step, firsts[half]);
+      auto *last = reinterpret_cast<__m64 *>(step + 4);
+      if (p % 2 == 0) {
+        _mm_storel_pi(last, rests[half]);
+      } else {
+        _mm_storeh_pi(last, rests[half]);
+      }
+    }
+  };
+  store_steps(0, _mm256_shuffle_ps(low01, low23, 0x44), low45);
+  store_steps(1, _mm256_shuffle_ps(low01, low23, 0xEE), low45);
+  store_steps(2, _mm256_shuffle_ps(high01, high23, 0x44), high45);
+  store_steps(3, _mm256_shuffle_ps(high01, high23, 0xEE), high45);
+}
+#else
+constexpr int64_t kPanelBlock = 1;
+
+inline void panel_block(const float *from, int64_t ldf, float *to) {
+  for (int i = 0; i < kTileRows; ++i) to[i] = from[i * ldf];
+}
+#endif
+
 // T: float or bf16.
 template <class T>
 inline void move_rows(int64_t rows, int64_t columns, const T *from, int64_t ldf, float *to,
@@ -88,6 +129,32 @@ inline vu mix(vu z) {
 }
 
 }  // namespace
+
+void rows_to_panel(int64_t k, int m, const void *from, int64_t ldf, void *to) {
+  auto *source = static_cast<const float *>(from);
+  auto *target = static_cast<float *>(to);
+  int64_t p = 0;
+  if (m == kTileRows) {
+    for (; p + kPanelBlock <= k; p += kPanelBlock)
+      panel_block(source + p, ldf, target + p * kTileRows);
+  }
+  for (; p < k; ++p) {
+    for (int i = 0; i < m; ++i) target[p * kTileRows + i] = source[i * ldf + p];
+  }
+}
+
+void columns_to_panel(int64_t k, int m, const void *from, int64_t ldf, void *to) {
+  auto *source = static_cast<const float *>(from);
+  auto *target = static_cast<float *>(to);
+  const size_t size = static_cast<size_t>(m) * sizeof *target;
+  for (int64_t p = 0; p < k; ++p, source += ldf, target += kTileRows) {
+    if (m == kTileRows) {
+      __builtin_memcpy(target, source, kTileRows * sizeof *target);
+    } else {
+      __builtin_memcpy(target, source, size);
+    }
+  }
+}
 
 void transpose(int64_t rows, int64_t columns, const void *from, int64_t ldf, void *to,
                int64_t ldt) {

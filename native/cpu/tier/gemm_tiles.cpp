@@ -11,17 +11,16 @@ namespace cria::cpu {
 namespace CRIA_TIER_NS {
 namespace {
 
+constexpr int kRows = kTileRows;
 #if CRIA_TIER >= 2
-constexpr int kRows = 6, kVectors = 4;
+constexpr int kVectors = 4;
 constexpr int64_t kDepth = 832;
-#elif CRIA_TIER == 1
-constexpr int kRows = 6, kVectors = 2;
-constexpr int64_t kDepth = 320;
 #else
-constexpr int kRows = 4, kVectors = 2;
+constexpr int kVectors = 2;
 constexpr int64_t kDepth = 320;
 #endif
 constexpr int kColumns = kVectors * W;
+constexpr int kUnroll = 2;  // steps of k; with more, GCC 12 spills accumulators
 
 // Writes the accumulators of a tile to c; the last vector may be partial.
 template <int M, int V>
@@ -40,120 +39,96 @@ inline void store_tile(const vf (&acc)[M][V], int n, float alpha, bool add, floa
   }
 }
 
-template <int M, int V>
-void tile_f32_of(int64_t k, const float *a, int64_t lda, const float *b, int n, float alpha,
-                 bool add, float *c, int64_t ldc) {
-  vf acc[M][V];
-  for (int i = 0; i < M; ++i) {
-    for (int v = 0; v < V; ++v) acc[i][v] = vf{};
-  }
-  for (int64_t p = 0; p < k; ++p) {
-    vf column[V];
-    for (int v = 0; v < V; ++v) column[v] = load(b + v * W);
-    for (int i = 0; i < M; ++i) {
-      vf x = set(a[i * lda + p]);
-      for (int v = 0; v < V; ++v) acc[i][v] = fma(x, column[v], acc[i][v]);
-    }
-    b += kColumns;
-  }
-  store_tile<M, V>(acc, n, alpha, add, c, ldc);
-}
+// One step of the sums: columns of B times elements of A.
+struct Floats {
+  using Word = float;
+  CRIA_INLINE vf read(const float *b) { return load(b); }
+  CRIA_INLINE vf broadcast(const float *a) { return set(*a); }
+  CRIA_INLINE vf add_product(vf a, vf b, vf sum) { return fma(a, b, sum); }
+};
 
 #if CRIA_TIER >= 3
-template <int M, int V>
-void tile_bf16_of(int64_t pairs, const uint16_t *a, int64_t lda, const uint16_t *b, int n,
-                  float alpha, bool add, float *c, int64_t ldc) {
+struct Pairs {
+  using Word = uint32_t;
+  CRIA_INLINE __m512bh read(const uint32_t *b) { return (__m512bh)_mm512_loadu_si512(b); }
+  CRIA_INLINE __m512bh broadcast(const uint32_t *a) {
+    return (__m512bh)_mm512_set1_epi32(static_cast<int32_t>(*a));
+  }
+  CRIA_INLINE vf add_product(__m512bh a, __m512bh b, vf sum) {
+    return (vf)_mm512_dpbf16_ps((__m512)sum, a, b);
+  }
+};
+#endif
+
+template <class Step, int M, int V>
+CRIA_INLINE void add_step(const typename Step::Word *a, const typename Step::Word *b,
+                          vf (&acc)[M][V]) {
+  decltype(Step::read(b)) column[V];
+  for (int v = 0; v < V; ++v) column[v] = Step::read(b + v * W);
+  for (int i = 0; i < M; ++i) {
+    const auto x = Step::broadcast(a + i);
+    for (int v = 0; v < V; ++v) acc[i][v] = Step::add_product(x, column[v], acc[i][v]);
+  }
+}
+
+template <class Step, int M, int V>
+void tile_of(int64_t k, const typename Step::Word *a, const typename Step::Word *b, int n,
+             float alpha, bool add, float *c, int64_t ldc) {
   vf acc[M][V];
   for (int i = 0; i < M; ++i) {
     for (int v = 0; v < V; ++v) acc[i][v] = vf{};
   }
-  for (int64_t p = 0; p < pairs; ++p) {
-    __m512bh column[V];
-    for (int v = 0; v < V; ++v) {
-      column[v] = (__m512bh)_mm512_loadu_si512(b + v * 2 * W);
-    }
-    for (int i = 0; i < M; ++i) {
-      int32_t pair;
-      __builtin_memcpy(&pair, a + i * lda + 2 * p, sizeof pair);
-      __m512bh x = (__m512bh)_mm512_set1_epi32(pair);
-      for (int v = 0; v < V; ++v) acc[i][v] = (vf)_mm512_dpbf16_ps((__m512)acc[i][v], x, column[v]);
-    }
-    b += 2 * kColumns;
+  for (; k >= kUnroll; k -= kUnroll, a += kUnroll * kRows, b += kUnroll * kColumns) {
+#pragma GCC unroll 8
+    for (int u = 0; u < kUnroll; ++u) add_step<Step>(a + u * kRows, b + u * kColumns, acc);
   }
+  for (; k > 0; --k, a += kRows, b += kColumns) add_step<Step>(a, b, acc);
   store_tile<M, V>(acc, n, alpha, add, c, ldc);
 }
-#endif
 
 // Calls the instance of a tile for m rows and as many vectors as n columns need.
-template <template <int, int> class Tile, int M, class... Arguments>
+template <class Step, int M, class... Arguments>
 inline void pick_vectors(int n, Arguments... arguments) {
   int vectors = (n + W - 1) / W;
   if constexpr (kVectors >= 4) {
-    if (vectors == 4) return Tile<M, 4>::run(arguments...);
-    if (vectors == 3) return Tile<M, 3>::run(arguments...);
+    if (vectors == 4) return tile_of<Step, M, 4>(arguments...);
+    if (vectors == 3) return tile_of<Step, M, 3>(arguments...);
   }
-  if (vectors == 2) return Tile<M, 2>::run(arguments...);
-  Tile<M, 1>::run(arguments...);
+  if (vectors == 2) return tile_of<Step, M, 2>(arguments...);
+  tile_of<Step, M, 1>(arguments...);
 }
 
-template <template <int, int> class Tile, class... Arguments>
-inline void pick_tile(int m, int n, Arguments... arguments) {
+template <class Step>
+void tile(int64_t k, const typename Step::Word *a, const typename Step::Word *b, int m, int n,
+          float alpha, bool add, float *c, int64_t ldc) {
   if constexpr (kRows >= 6) {
-    if (m == 6) return pick_vectors<Tile, 6>(n, arguments...);
-    if (m == 5) return pick_vectors<Tile, 5>(n, arguments...);
+    if (m == 6) return pick_vectors<Step, 6>(n, k, a, b, n, alpha, add, c, ldc);
+    if (m == 5) return pick_vectors<Step, 5>(n, k, a, b, n, alpha, add, c, ldc);
   }
-  if (m == 4) return pick_vectors<Tile, 4>(n, arguments...);
-  if (m == 3) return pick_vectors<Tile, 3>(n, arguments...);
-  if (m == 2) return pick_vectors<Tile, 2>(n, arguments...);
-  pick_vectors<Tile, 1>(n, arguments...);
+  if (m == 4) return pick_vectors<Step, 4>(n, k, a, b, n, alpha, add, c, ldc);
+  if (m == 3) return pick_vectors<Step, 3>(n, k, a, b, n, alpha, add, c, ldc);
+  if (m == 2) return pick_vectors<Step, 2>(n, k, a, b, n, alpha, add, c, ldc);
+  pick_vectors<Step, 1>(n, k, a, b, n, alpha, add, c, ldc);
 }
-
-template <int M, int V>
-struct TileF32 {
-  static void run(int64_t k, const float *a, int64_t lda, const float *b, int n, float alpha,
-                  bool add, float *c, int64_t ldc) {
-    tile_f32_of<M, V>(k, a, lda, b, n, alpha, add, c, ldc);
-  }
-};
-
-void tile_f32(int64_t k, const float *a, int64_t lda, const float *b, int m, int n, float alpha,
-              bool add, float *c, int64_t ldc) {
-  pick_tile<TileF32>(m, n, k, a, lda, b, n, alpha, add, c, ldc);
-}
-
-#if CRIA_TIER >= 3
-template <int M, int V>
-struct TileBf16 {
-  static void run(int64_t pairs, const uint16_t *a, int64_t lda, const uint16_t *b, int n,
-                  float alpha, bool add, float *c, int64_t ldc) {
-    tile_bf16_of<M, V>(pairs, a, lda, b, n, alpha, add, c, ldc);
-  }
-};
-
-void tile_bf16(int64_t pairs, const uint16_t *a, int64_t lda, const uint16_t *b, int m, int n,
-               float alpha, bool add, float *c, int64_t ldc) {
-  pick_tile<TileBf16>(m, n, pairs, a, lda, b, n, alpha, add, c, ldc);
-}
-#endif
 
 }  // namespace
 
 extern const GemmKernels gemm_kernels = {
-    kRows,       kColumns,   kDepth,
+    kRows,         kColumns,         kDepth,
 #if CRIA_TIER >= 3
-    1792,        tile_f32,   tile_bf16,
+    1792,          tile<Floats>,     tile<Pairs>,
 #else
-    0,           tile_f32,   nullptr,
+    0,           tile<Floats>,     nullptr,
 #endif
-    transpose,   interleave, to_bf16,      widen,   copy,
-    nf4_to_bf16, nf4_to_f32, dropout,      dot_f32, dot_widened,
+    rows_to_panel, columns_to_panel, transpose,    interleave, to_bf16, widen,
+    copy,          nf4_to_bf16,      nf4_to_f32,   dropout,    dot_f32, dot_widened,
 #if CRIA_TIER >= 3
     dot_bf16,
 #else
     nullptr,
 #endif
 #if CRIA_TIER >= 1
-    dot_nf4,     order_nf4,  kNf4PerFloat,
+    dot_nf4,       order_nf4,        kNf4PerFloat,
 #else
     nullptr,     nullptr,    1,
 #endif
