@@ -17,7 +17,7 @@ namespace cria::cpu {
 namespace {
 
 constexpr int32_t kIgnored = -100;
-constexpr int64_t kChunkLogits = 8 << 20;  // 32 MB: rows enough to repay the packing of W
+constexpr int64_t kChunkLogits = 12 << 20;  // 48 MB: rows enough to repay the packing of W
 constexpr int64_t kFewestRows = 24, kMostRows = 1008;
 
 struct Head {
