@@ -20,7 +20,8 @@ constexpr int kVectors = 2;
 constexpr int64_t kDepth = 320;
 #endif
 constexpr int kColumns = kVectors * W;
-constexpr int kUnroll = 2;  // steps of k; with more, GCC 12 spills accumulators
+constexpr int64_t kLine = 16;  // floats of a line of the cache
+constexpr int kUnroll = 2;     // steps of k; with more, GCC 12 spills accumulators
 
 // Writes the accumulators of a tile to c; the last vector may be partial.
 template <int M, int V>
@@ -74,6 +75,10 @@ CRIA_INLINE void add_step(const typename Step::Word *a, const typename Step::Wor
 template <class Step, int M, int V>
 void tile_of(int64_t k, const typename Step::Word *a, const typename Step::Word *b, int n,
              float alpha, bool add, float *c, int64_t ldc) {
+  // C, wanted at the end, may have to come from memory.
+  for (int i = 0; i < M; ++i) {
+    for (int64_t j = 0; j < V * W; j += kLine) __builtin_prefetch(c + i * ldc + j, 1);
+  }
   vf acc[M][V];
   for (int i = 0; i < M; ++i) {
     for (int v = 0; v < V; ++v) acc[i][v] = vf{};
