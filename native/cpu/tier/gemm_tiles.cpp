@@ -23,19 +23,18 @@ constexpr int kColumns = kVectors * W;
 constexpr int64_t kLine = 16;  // floats of a line of the cache
 constexpr int kUnroll = 2;     // steps of k; with more, GCC 12 spills accumulators
 
-// Writes the accumulators of a tile to c; the last vector may be partial.
+// Writes the accumulators of a tile to c; the last vector of a row has so many lanes.
 template <int M, int V>
-inline void store_tile(const vf (&acc)[M][V], int n, float alpha, bool add, float *c, int64_t ldc) {
-  for (int i = 0; i < M; ++i) {
+CRIA_INLINE void store_tile(const vf (&acc)[M][V], int64_t lanes, float alpha, bool add, float *c,
+                            int64_t ldc) {
+#pragma GCC unroll 8
+  for (int i = 0; i < M; ++i, c += ldc) {
+#pragma GCC unroll 8
     for (int v = 0; v < V; ++v) {
       const vf value = acc[i][v] * alpha;
-      float *at = c + i * ldc + v * W;
-      const int64_t left = n - v * W;
-      if (left >= W) {
-        store(at, add ? load(at) + value : value);
-      } else {
-        store(at, add ? load(at, left) + value : value, left);
-      }
+      float *at = c + v * W;
+      const int64_t n = v < V - 1 ? W : lanes;
+      store(at, add ? load(at, n) + value : value, n);
     }
   }
 }
@@ -88,7 +87,12 @@ void tile_of(int64_t k, const typename Step::Word *a, const typename Step::Word 
     for (int u = 0; u < kUnroll; ++u) add_step<Step>(a + u * kRows, b + u * kColumns, acc);
   }
   for (; k > 0; --k, a += kRows, b += kColumns) add_step<Step>(a, b, acc);
-  store_tile<M, V>(acc, n, alpha, add, c, ldc);
+  const int64_t lanes = n - (V - 1) * W;
+  if (lanes == W) {
+    store_tile(acc, W, alpha, add, c, ldc);
+  } else {
+    store_tile(acc, lanes, alpha, add, c, ldc);
+  }
 }
 
 // Calls the instance of a tile for m rows and as many vectors as n columns need.
