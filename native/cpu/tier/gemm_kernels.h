@@ -7,9 +7,9 @@ namespace cria::cpu {
 namespace CRIA_TIER_NS {
 
 #if CRIA_TIER >= 1
-constexpr int kTileRows = 6;
+constexpr int kPanelRows = 6;
 #else
-constexpr int kTileRows = 4;
+constexpr int kPanelRows = 4;
 #endif
 
 // gemm_pack.cpp

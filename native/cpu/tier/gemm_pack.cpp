@@ -70,7 +70,7 @@ inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int
 #endif
 
 #if CRIA_TIER >= 1
-static_assert(kTileRows == 6);
+static_assert(kPanelRows == 6);
 constexpr int64_t kPanelBlock = 8;
 
 // Six rows of eight words become eight steps of a panel.
@@ -87,7 +87,7 @@ inline void panel_block(const float *from, int64_t ldf, float *to) {
     const __m128 firsts[2] = {_mm256_castps256_ps128(four), _mm256_extractf128_ps(four, 1)};
     const __m128 rests[2] = {_mm256_castps256_ps128(rest), _mm256_extractf128_ps(rest, 1)};
     for (int half = 0; half < 2; ++half) {
-      float *step = to + (p + 4 * half) * kTileRows;
+      float *step = to + (p + 4 * half) * kPanelRows;
       _mm_storeu_ps(step, firsts[half]);
       auto *last = reinterpret_cast<__m64 *>(step + 4);
       if (p % 2 == 0) {
@@ -106,7 +106,7 @@ inline void panel_block(const float *from, int64_t ldf, float *to) {
 constexpr int64_t kPanelBlock = 1;
 
 inline void panel_block(const float *from, int64_t ldf, float *to) {
-  for (int i = 0; i < kTileRows; ++i) to[i] = from[i * ldf];
+  for (int i = 0; i < kPanelRows; ++i) to[i] = from[i * ldf];
 }
 #endif
 
@@ -134,12 +134,12 @@ void rows_to_panel(int64_t k, int m, const void *from, int64_t ldf, void *to) {
   auto *source = static_cast<const float *>(from);
   auto *target = static_cast<float *>(to);
   int64_t p = 0;
-  if (m == kTileRows) {
+  if (m == kPanelRows) {
     for (; p + kPanelBlock <= k; p += kPanelBlock)
-      panel_block(source + p, ldf, target + p * kTileRows);
+      panel_block(source + p, ldf, target + p * kPanelRows);
   }
   for (; p < k; ++p) {
-    for (int i = 0; i < m; ++i) target[p * kTileRows + i] = source[i * ldf + p];
+    for (int i = 0; i < m; ++i) target[p * kPanelRows + i] = source[i * ldf + p];
   }
 }
 
@@ -147,9 +147,9 @@ void columns_to_panel(int64_t k, int m, const void *from, int64_t ldf, void *to)
   auto *source = static_cast<const float *>(from);
   auto *target = static_cast<float *>(to);
   const size_t size = static_cast<size_t>(m) * sizeof *target;
-  for (int64_t p = 0; p < k; ++p, source += ldf, target += kTileRows) {
-    if (m == kTileRows) {
-      __builtin_memcpy(target, source, kTileRows * sizeof *target);
+  for (int64_t p = 0; p < k; ++p, source += ldf, target += kPanelRows) {
+    if (m == kPanelRows) {
+      __builtin_memcpy(target, source, kPanelRows * sizeof *target);
     } else {
       __builtin_memcpy(target, source, size);
     }

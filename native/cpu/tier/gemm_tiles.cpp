@@ -11,7 +11,7 @@ namespace cria::cpu {
 namespace CRIA_TIER_NS {
 namespace {
 
-constexpr int kRows = kTileRows;
+constexpr int kRows = kPanelRows;
 #if CRIA_TIER >= 2
 constexpr int kVectors = 4;
 constexpr int64_t kDepth = 832;
