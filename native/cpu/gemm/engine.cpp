@@ -71,36 +71,45 @@ class Product {
     for (int64_t i = 0; i < rows; ++i) std::fill_n(c_ + i * ldc_, n_, 0.0f);
   }
 
-  // Rows [row, row+rows) of C: all strips of columns in rounds of some passes.
+  // Rows [row, row+rows) of C, in rounds of some passes.
   void run_block(int64_t row, int64_t rows, bool accumulate) {
-    std::vector<Pass> passes;
-    for (const Plan &plan : plans_) {
-      for (int64_t k = 0; k < plan.term->k; k += plan.depth)
-        passes.push_back({&plan, k, std::min(plan.depth, plan.term->k - k)});
-    }
-    // A single strip packs the rows on its way, while they are in a cache.
-    const int64_t padded = n_ > kStrip ? round_up(rows, kernels_.mr) : 0;
-    int64_t words = 0;
-    for (const Pass &pass : passes) words += padded * pass.steps();
-    ScratchBlock panels(device_, words * kWord);
-    if (padded > 0) pack_block(passes, row, rows, padded, panels.as<uint32_t>());
     std::vector<Pass> round;
     int64_t bytes = 0;
-    for (const Pass &pass : passes) {
-      const int64_t size = rows * pass.steps() * kWord;
-      if (!round.empty() && bytes + size > kRoundBytes) {
-        run_round(round, row, rows, accumulate);
-        accumulate = true;
-        round.clear();
-        bytes = 0;
+    for (const Plan &plan : plans_) {
+      for (int64_t k = 0; k < plan.term->k; k += plan.depth) {
+        const Pass pass{&plan, k, std::min(plan.depth, plan.term->k - k)};
+        const int64_t size = rows * pass.steps() * kWord;
+        if (!round.empty() && bytes + size > kRoundBytes) {
+          run_round(round, row, rows, accumulate);
+          accumulate = true;
+          round.clear();
+          bytes = 0;
+        }
+        round.push_back(pass);
+        bytes += size;
       }
-      round.push_back(pass);
-      bytes += size;
     }
     run_round(round, row, rows, accumulate);
   }
 
  private:
+  // All strips of columns. A single one packs the rows on its way, while they are in a cache.
+  void run_round(std::vector<Pass> &passes, int64_t row, int64_t rows, bool add) {
+    const int64_t strips = ceil_div(n_, kStrip), padded = round_up(rows, kernels_.mr);
+    int64_t words = 0;
+    for (const Pass &pass : passes) words += padded * pass.steps();
+    ScratchBlock panels(device_, strips > 1 ? words * kWord : 0);
+    if (strips > 1) pack_block(passes, row, rows, padded, panels.as<uint32_t>());
+    const int64_t parts =
+        std::clamp<int64_t>(ceil_div(kWantedTasks, strips), 1, ceil_div(rows, kTaskRows));
+    const int64_t part_rows = round_up(ceil_div(rows, parts), kernels_.mr);
+    device_.parallel(strips * parts, [&](int64_t task) {
+      const int64_t first = task % parts * part_rows;
+      const int64_t last = std::min(rows, first + part_rows);
+      if (first < last) run_strip(passes, row, first, last, task / parts * kStrip, add);
+    });
+  }
+
   // Panels of all rows for each pass, one after the other.
   void pack_block(std::vector<Pass> &passes, int64_t row, int64_t rows, int64_t padded,
                   uint32_t *to) {
@@ -126,18 +135,6 @@ class Product {
                panel + k * kernels_.mr);
       }
     }
-  }
-
-  void run_round(const std::vector<Pass> &passes, int64_t row, int64_t rows, bool add) {
-    const int64_t strips = ceil_div(n_, kStrip);
-    const int64_t parts =
-        std::clamp<int64_t>(ceil_div(kWantedTasks, strips), 1, ceil_div(rows, kTaskRows));
-    const int64_t part_rows = ceil_div(ceil_div(rows, parts), kernels_.mr) * kernels_.mr;
-    device_.parallel(strips * parts, [&](int64_t task) {
-      const int64_t first = task % parts * part_rows;
-      const int64_t last = std::min(rows, first + part_rows);
-      if (first < last) run_strip(passes, row, first, last, task / parts * kStrip, add);
-    });
   }
 
   // Rows [first, last) of the block that starts at `row`, for one strip of columns.
