@@ -2,7 +2,8 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cmath>
-#include <numeric>
+#include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "abi/error.h"
@@ -13,43 +14,59 @@
 namespace cria::cpu {
 namespace {
 
+constexpr size_t kLikely = 256;  // tokens that are sorted first: most distributions need no more
+
 // The token at the uniform number u of the distribution over one row. Logits that are not finite are never drawn.
 int32_t draw(int64_t v, const float *logits, double temperature, int64_t top_k, double top_p,
              double u) {
   std::vector<int32_t> tokens;
   tokens.reserve(static_cast<size_t>(v));
+  float largest = -std::numeric_limits<float>::infinity();
   for (int64_t j = 0; j < v; ++j) {
-    if (std::isfinite(logits[j])) tokens.push_back(static_cast<int32_t>(j));
+    if (!std::isfinite(logits[j])) continue;
+    tokens.push_back(static_cast<int32_t>(j));
+    largest = std::max(largest, logits[j]);
   }
   // Most likely first, the lower index on ties; only as far as needed.
-  const auto likelier = [&](int32_t a, int32_t b) {
-    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+  size_t sorted = 0;
+  const auto sort_until = [&](size_t end) {
+    const auto likelier = [&](int32_t a, int32_t b) {
+      return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+    };
+    const auto at = [&](size_t i) { return tokens.begin() + static_cast<std::ptrdiff_t>(i); };
+    if (end < tokens.size()) {
+      std::partial_sort(at(sorted), at(end), tokens.end(), likelier);
+    } else {
+      std::sort(at(sorted), tokens.end(), likelier);
+    }
+    sorted = end;
   };
-  if (top_k > 0 && top_k < static_cast<int64_t>(tokens.size())) {
-    std::partial_sort(tokens.begin(), tokens.begin() + top_k, tokens.end(), likelier);
-    tokens.resize(static_cast<size_t>(top_k));
-  } else if (top_p < 1) {
-    std::sort(tokens.begin(), tokens.end(), likelier);
-  }
-  float largest = logits[tokens[0]];
-  for (int32_t t : tokens) largest = std::max(largest, logits[t]);
+  const auto weight = [&](int32_t token) {  // unnormalised probability
+    return std::exp((static_cast<double>(logits[token]) - largest) / temperature);
+  };
 
-  // cumulated[i]: the unnormalised probability of tokens 0..i.
+  if (top_k > 0 && static_cast<size_t>(top_k) < tokens.size()) {
+    sort_until(static_cast<size_t>(top_k));
+    tokens.resize(sorted);
+  }
+  if (top_p < 1) {
+    double total = 0, mass = 0;
+    for (const int32_t token : tokens) total += weight(token);
+    size_t kept = 0;
+    do {
+      if (kept == sorted) sort_until(kept == 0 ? std::min(kLikely, tokens.size()) : tokens.size());
+      mass += weight(tokens[kept++]);
+    } while (kept < tokens.size() && mass < top_p * total);
+    tokens.resize(kept);
+  }
+
   std::vector<double> cumulated(tokens.size());
   double total = 0;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    total += std::exp((static_cast<double>(logits[tokens[i]]) - largest) / temperature);
-    cumulated[i] = total;
-  }
-  const auto first_reaching = [&](double mass) {
-    const auto place = std::lower_bound(cumulated.begin(), cumulated.end(), mass);
-    return place == cumulated.end() ? cumulated.size() - 1
-                                    : static_cast<size_t>(place - cumulated.begin());
-  };
-  if (top_p < 1) total = cumulated[first_reaching(top_p * total)];
-  // u < 1: the first token whose sum exceeds u * total.
-  const auto place = std::upper_bound(cumulated.begin(), cumulated.end(), u * total);
-  return tokens[std::min(static_cast<size_t>(place - cumulated.begin()), first_reaching(total))];
+  for (size_t i = 0; i < tokens.size(); ++i) cumulated[i] = total += weight(tokens[i]);
+  // u < 1: the first token whose sum exceeds u * total, or the last that has any probability.
+  const auto place = std::min(std::upper_bound(cumulated.begin(), cumulated.end(), u * total),
+                              std::lower_bound(cumulated.begin(), cumulated.end(), total));
+  return tokens[static_cast<size_t>(place - cumulated.begin())];
 }
 
 }  // namespace

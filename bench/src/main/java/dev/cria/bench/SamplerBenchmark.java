@@ -1,5 +1,6 @@
 package dev.cria.bench;
 
+import dev.cria.DType;
 import dev.cria.Tensor;
 import dev.cria.nn.Sampler;
 import dev.cria.nn.Sampling;
@@ -21,7 +22,8 @@ public class SamplerBenchmark extends OperationBenchmark {
 
   @Override
   protected Operation prepare() {
-    Tensor logits = numbers(1, model.vocabulary);
+    // Spread as those of a trained model; of a flat distribution nearly all tokens would have to be sorted.
+    Tensor logits = numbers(DType.F32, 3, 1, model.vocabulary);
     Sampling sampling =
         switch (kind) {
           case GREEDY -> Sampling.greedy();
