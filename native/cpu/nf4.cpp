@@ -8,6 +8,7 @@
 #include "abi/error.h"
 #include "abi/nf4_values.h"
 #include "cpu/cpu_device.h"
+#include "cpu/gemm/pack.h"
 #include "cpu/kernels/nf4_codec.h"
 #include "cpu/nf4_matrix.h"
 #include "cpu/operations.h"
@@ -16,6 +17,7 @@ namespace cria::cpu {
 
 namespace {
 
+constexpr int64_t kRowsAtOnce = 16;
 constexpr int64_t kGrain = 65536;  // weights per task, a multiple of every block size
 constexpr int64_t kNestedBlock = 256;
 
@@ -106,36 +108,6 @@ void quantize_scales(CpuDevice &device, cria_nf4 &w, const float *scales) {
   });
 }
 
-uint16_t to_bf16(float x) {
-  uint32_t bits;
-  std::memcpy(&bits, &x, 4);
-  if (x != x) return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}
-
-void store(uint16_t bf16, uint16_t &out) { out = bf16; }
-
-void store(uint16_t bf16, float &out) {
-  const uint32_t bits = static_cast<uint32_t>(bf16) << 16;
-  std::memcpy(&out, &bits, 4);
-}
-
-// Elements [begin, end) of the flat matrix: a table of 16 values per block, then look-ups.
-template <class T>
-void dequantize_range(const cria_nf4 &w, int64_t begin, int64_t end, T *out) {
-  for (int64_t i = begin; i < end;) {
-    const int64_t block = i / w.block_size;
-    const int64_t stop = std::min(end, (block + 1) * w.block_size);
-    const float scale = nf4_scale(w, block);
-    T value[16];
-    for (int c = 0; c < 16; ++c) store(to_bf16(w.code_map[c] * scale), value[c]);
-    for (; i < stop; ++i) {
-      const uint8_t byte = w.codes[i / 2];
-      *out++ = value[i % 2 == 0 ? byte >> 4 : byte & 15];
-    }
-  }
-}
-
 template <class T>
 void copy_part(const char *name, const T *part, int64_t count, T *to) {
   if (!to) return;
@@ -216,13 +188,13 @@ cria_status nf4_export(cria_queue *, const cria_nf4 *w, uint8_t *codes, float *c
 
 cria_status nf4_dequantize(cria_queue *queue, const cria_nf4 *w, int64_t row, int64_t rows,
                            cria_dtype dtype, void *out) {
-  const int64_t first = row * w->k;
-  device_of(queue).parallel_range(rows * w->k, kGrain, [&](int64_t begin, int64_t end) {
-    if (dtype == CRIA_F32) {
-      dequantize_range(*w, first + begin, first + end, static_cast<float *>(out) + begin);
-    } else {
-      dequantize_range(*w, first + begin, first + end, static_cast<uint16_t *>(out) + begin);
-    }
+  CpuDevice &device = device_of(queue);
+  const MatrixB matrix{MatrixB::nf4, w, w->k, false};
+  const RowReader reader(gemm_kernels(device.tier), matrix, dtype == CRIA_BF16);
+  device.parallel_range(rows, kRowsAtOnce, [&](int64_t begin, int64_t end) {
+    int64_t ld = w->k;
+    char *to = static_cast<char *>(out) + begin * w->k * reader.element_size();
+    reader.read_rows(row + begin, end - begin, 0, w->k, to, &ld);
   });
   return CRIA_OK;
 }

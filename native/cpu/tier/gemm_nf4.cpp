@@ -48,10 +48,31 @@ void nf4_to_bf16(const Nf4Rows &from, uint16_t *to, int64_t ldt) {
     for (int c = 0; c < 16; ++c) {
       table[c] = static_cast<uint16_t>(canonical_bits(from.map[c], scale) >> 16);
     }
+#if CRIA_TIER == 1
+    // The lower and the upper bytes of the values are looked up apart.
+    uint8_t lower[16], upper[16];
+    for (int c = 0; c < 16; ++c) {
+      lower[c] = static_cast<uint8_t>(table[c]);
+      upper[c] = static_cast<uint8_t>(table[c] >> 8);
+    }
+    const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i *>(lower));
+    const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i *>(upper));
+    const __m128i nibble = _mm_set1_epi8(15);
+    for (int64_t i = 0; i < n; i += 16) {
+      const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(codes + i / 2));
+      const __m128i order = _mm_unpacklo_epi8(_mm_srli_epi16(bytes, 4), bytes);
+      const __m128i code = _mm_and_si128(order, nibble);
+      const __m128i l = _mm_shuffle_epi8(low, code), h = _mm_shuffle_epi8(high, code);
+      auto *to_words = reinterpret_cast<__m128i *>(target + i);
+      _mm_storeu_si128(to_words, _mm_unpacklo_epi8(l, h));
+      _mm_storeu_si128(to_words + 1, _mm_unpackhi_epi8(l, h));
+    }
+#else
     for (int64_t i = 0; i < n; i += 2) {
       target[i] = table[codes[i / 2] >> 4];
       target[i + 1] = table[codes[i / 2] & 15];
     }
+#endif
   });
 #endif
 }
