@@ -4,6 +4,7 @@
 
 #include "abi/strides.h"
 #include "cpu/cpu_device.h"
+#include "cpu/kernels/gemm.h"
 #include "cpu/operations.h"
 
 namespace cria::cpu {
@@ -35,8 +36,12 @@ void order_axes(Box &box) {
 
 // rows x cols elements; cols is the fastest axis of the target.
 template <class T>
-void copy_tile(int64_t rows, int64_t cols, const T *x, int64_t x_row, int64_t x_col, T *y,
-               int64_t y_row, int64_t y_col) {
+void copy_tile(const GemmKernels &kernels, int64_t rows, int64_t cols, const T *x, int64_t x_row,
+               int64_t x_col, T *y, int64_t y_row, int64_t y_col) {
+  if (sizeof(T) == 4 && x_row == 1 && y_col == 1) {
+    kernels.transpose(cols, rows, x, x_col, y, y_row);
+    return;
+  }
   for (int64_t r = 0; r < rows; ++r) {
     const T *from = x + r * x_row;
     T *to = y + r * y_row;
@@ -54,6 +59,7 @@ void copy_box(CpuDevice &device, Box box, const T *x, T *y) {
     box = Box{2, {1, box.dims[0]}, {0, box.a[0]}, {0, box.b[0]}};
   }
   order_axes(box);
+  const GemmKernels &kernels = gemm_kernels(device.tier);
   const int32_t row_axis = box.rank - 2, col_axis = box.rank - 1;
   const int64_t rows = box.dims[row_axis], cols = box.dims[col_axis];
   // Where both sides run along the same axis, whole runs are copied; else square tiles.
@@ -77,7 +83,7 @@ void copy_box(CpuDevice &device, Box box, const T *x, T *y) {
             to += plane % box.dims[i] * box.b[i];
             plane /= box.dims[i];
           }
-          copy_tile(std::min(kTile, rows - row), std::min(tile_cols, cols - col), x + from,
+          copy_tile(kernels, std::min(kTile, rows - row), std::min(tile_cols, cols - col), x + from,
                     box.a[row_axis], box.a[col_axis], y + to, box.b[row_axis], box.b[col_axis]);
         }
       });
