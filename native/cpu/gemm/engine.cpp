@@ -18,7 +18,7 @@ constexpr int64_t kTransposedSteps = 32;  // of a transposed A, read at a time
 constexpr int64_t kLargestTile = 6 * 64;
 constexpr int64_t kWord = 4;  // bytes of a float and of a pair of bf16
 constexpr int64_t kRoundBytes =
-    8 << 20;  // rows of A that stay in a shared cache while all strips pass
+    4 << 20;  // panels of A that stay in a shared cache while all strips pass
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t value, int64_t to) { return ceil_div(value, to) * to; }
