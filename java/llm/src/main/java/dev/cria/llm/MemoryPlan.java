@@ -31,8 +31,8 @@ public record MemoryPlan(
     long allowance,
     int recomputedBlocks,
     int blocks) {
-  /** Rows of logits that exist at a time in the loss, as the kernels cut them. */
-  private static final long LOGIT_ROWS = 256;
+  /** Logits that exist at a time in the loss, as the kernels cut them. */
+  private static final long LOGITS = 12L << 20;
 
   private static final long HEAP_GROWTH = 192L << 20;
 
@@ -99,7 +99,7 @@ public record MemoryPlan(
     long wide = Math.max(3L * c.intermediate(), 2L * (c.queryDim() + c.kvDim()) + c.queryDim());
     long backward = 4 * rows * (wide + 4L * c.hidden());
     long forward = 4 * rows * (c.queryDim() + c.kvDim() + 4L * c.hidden() + c.intermediate());
-    long loss = 4 * (3 * rows * c.hidden() + 2 * LOGIT_ROWS * c.vocab());
+    long loss = 4 * (3 * rows * c.hidden() + Math.min(rows * c.vocab(), LOGITS));
     long block = backward + (recomputed > 0 ? kept + forward : 0);
     long present = ProcessMemory.residentBytes();
     if (present < 0) {
