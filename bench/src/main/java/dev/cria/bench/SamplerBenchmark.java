@@ -22,7 +22,8 @@ public class SamplerBenchmark extends OperationBenchmark {
 
   @Override
   protected Operation prepare() {
-    // Spread as those of a trained model; of a flat distribution nearly all tokens would have to be sorted.
+    // Spread as those of a trained model; of a flat distribution nearly all tokens would have to be
+    // sorted.
     Tensor logits = numbers(DType.F32, 3, 1, model.vocabulary);
     Sampling sampling =
         switch (kind) {
