@@ -34,7 +34,7 @@ struct Plan {
 struct Pass {
   const Plan *plan;
   int64_t k, depth;
-  uint32_t *rows = nullptr;
+  float *rows = nullptr;
   int64_t first = 0;
 
   // Words of a row or column of a panel: floats or pairs.
@@ -99,7 +99,7 @@ class Product {
     int64_t words = 0;
     for (const Pass &pass : passes) words += padded * pass.steps();
     ScratchBlock panels(device_, strips > 1 ? words * kWord : 0);
-    if (strips > 1) pack_block(passes, row, rows, padded, panels.as<uint32_t>());
+    if (strips > 1) pack_block(passes, row, rows, padded, panels.as<float>());
     const int64_t parts =
         std::clamp<int64_t>(ceil_div(kWantedTasks, strips), 1, ceil_div(rows, kTaskRows));
     const int64_t part_rows = round_up(ceil_div(rows, parts), kernels_.mr);
@@ -111,8 +111,7 @@ class Product {
   }
 
   // Panels of all rows for each pass, one after the other.
-  void pack_block(std::vector<Pass> &passes, int64_t row, int64_t rows, int64_t padded,
-                  uint32_t *to) {
+  void pack_block(std::vector<Pass> &passes, int64_t row, int64_t rows, int64_t padded, float *to) {
     for (Pass &pass : passes) {
       pass.rows = to;
       to += padded * pass.steps();
@@ -129,7 +128,7 @@ class Product {
     const int64_t most = plan.term->a.transposed ? kTransposedSteps : pass.depth;
     for (int64_t k = 0; k < pass.depth; k += most) {
       for (int64_t i = first; i < last; i += kernels_.mr) {
-        uint32_t *panel = pass.rows + (i - pass.first) * pass.steps();
+        float *panel = pass.rows + (i - pass.first) * pass.steps();
         pack_a(kernels_, plan.term->a, plan.as_bf16, row + i,
                std::min<int64_t>(kernels_.mr, last - i), pass.k + k, std::min(most, pass.depth - k),
                panel + k * kernels_.mr);
@@ -145,7 +144,7 @@ class Product {
     for (const Pass &pass : passes) words = std::max(words, pass.steps());
     const int64_t own_rows = passes[0].rows ? 0 : round_up(last - first, kernels_.mr);
     ScratchBlock scratch(device_, (kStrip + own_rows) * words * kWord);
-    uint32_t *panels = scratch.as<uint32_t>(), *own_panels = panels + kStrip * words;
+    float *panels = scratch.as<float>(), *own_panels = panels + kStrip * words;
     for (size_t i = 0; i < passes.size(); ++i) {
       Pass pass = passes[i];
       if (!pass.rows) {
@@ -172,7 +171,7 @@ class Product {
   // The panels of a strip stay in the second-level cache while the rows stream past them, a few rows past all panels at a
   // time: that many stay in a cache too. Meanwhile the next part of B comes from memory.
   void run_tiles(const Pass &pass, int64_t row, int64_t first, int64_t last, int64_t column,
-                 int64_t n, const uint32_t *panels, bool add, SourceLines &next) {
+                 int64_t n, const float *panels, bool add, SourceLines &next) {
     const int64_t steps = pass.steps();
     const int64_t tiles = ceil_div(last - first, kernels_.mr) * ceil_div(n, kernels_.nr);
     const int64_t lines = ceil_div(next.count(), tiles);
@@ -180,7 +179,7 @@ class Product {
       const int64_t end = std::min(last, i + kPassingRows);
       for (int64_t at = 0; at < n; at += kernels_.nr) {
         const int width = static_cast<int>(std::min<int64_t>(kernels_.nr, n - at));
-        const uint32_t *panel = panels + at * steps;
+        const float *panel = panels + at * steps;
         for (int64_t r = i; r < end; r += kernels_.mr) {
           next.prefetch(lines);
           const int height = static_cast<int>(std::min<int64_t>(kernels_.mr, end - r));
@@ -191,7 +190,7 @@ class Product {
   }
 
   // Row i of the block that starts at `row`.
-  void run_tile(const Pass &pass, int64_t row, int64_t i, const uint32_t *panel, int height,
+  void run_tile(const Pass &pass, int64_t row, int64_t i, const float *panel, int height,
                 int64_t column, int width, bool add) {
     float *c = c_ + (row + i) * ldc_ + column;
     if (pass.plan->term->dropout.active()) {
@@ -201,21 +200,16 @@ class Product {
     }
   }
 
-  void multiply_tile(const Pass &pass, int64_t i, const uint32_t *panel, int height, int width,
+  void multiply_tile(const Pass &pass, int64_t i, const float *panel, int height, int width,
                      bool add, float *c, int64_t ldc) {
-    const float alpha = pass.plan->term->alpha;
     const int64_t steps = pass.steps();
-    const uint32_t *rows = pass.rows + (i - pass.first) * steps;
-    if (pass.plan->as_bf16) {
-      kernels_.tile_bf16(steps, rows, panel, height, width, alpha, add, c, ldc);
-    } else {
-      kernels_.tile_f32(steps, reinterpret_cast<const float *>(rows),
-                        reinterpret_cast<const float *>(panel), height, width, alpha, add, c, ldc);
-    }
+    const auto tile = pass.plan->as_bf16 ? kernels_.tile_bf16 : kernels_.tile_f32;
+    tile(steps, pass.rows + (i - pass.first) * steps, panel, height, width, pass.plan->term->alpha,
+         add, c, ldc);
   }
 
   // The mask applies to this term alone, so its tile is made apart and then added.
-  void run_dropped_tile(const Pass &pass, int64_t i, const uint32_t *panel, int height, int width,
+  void run_dropped_tile(const Pass &pass, int64_t i, const float *panel, int height, int width,
                         bool add, float *c, int64_t element) {
     alignas(64) float tile[kLargestTile];
     multiply_tile(pass, i, panel, height, width, false, tile, kernels_.nr);

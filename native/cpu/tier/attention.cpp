@@ -3,7 +3,7 @@
 #include "cpu/kernels/attention.h"
 
 #include "cpu/tier/attention_kernels.h"
-#include "cpu/tier/simd.h"
+#include "cpu/tier/step.h"
 
 namespace cria::cpu::CRIA_TIER_NS {
 namespace {
@@ -12,30 +12,6 @@ namespace {
 constexpr int64_t kBlockRows = 6;
 constexpr int64_t kBlockVectors = CRIA_TIER >= 2 ? 4 : 2;
 static_assert(kPanel == kBlockVectors * W && kTileKeys % kPanel == 0);
-
-// One step of a sum: words of float32, or pairs of bf16.
-struct Floats {
-  using Vector = vf;
-  CRIA_INLINE Vector read(const float *b) { return load(b); }
-  CRIA_INLINE Vector read(const uint16_t *b) { return load(b); }
-  CRIA_INLINE Vector broadcast(const float *a) { return set(*a); }
-  CRIA_INLINE vf add_product(Vector a, Vector b, vf sum) { return fma(a, b, sum); }
-};
-
-#if CRIA_TIER >= 3
-struct Pairs {
-  using Vector = __m512bh;
-  CRIA_INLINE Vector read(const float *b) { return (__m512bh)_mm512_loadu_si512(b); }
-  CRIA_INLINE Vector broadcast(const float *a) {
-    int32_t pair;
-    __builtin_memcpy(&pair, a, sizeof pair);
-    return (__m512bh)_mm512_set1_epi32(pair);
-  }
-  CRIA_INLINE vf add_product(Vector a, Vector b, vf sum) {
-    return (vf)_mm512_dpbf16_ps((__m512)sum, a, b);
-  }
-};
-#endif
 
 template <class Step, int Rows, int Vectors, class B>
 void block(int64_t k, const float *a, int64_t a_row, int64_t a_k, const B *b, int64_t b_row,

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "cpu/tier/gemm_kernels.h"
-#include "cpu/tier/simd.h"
+#include "cpu/tier/step.h"
 
 namespace cria::cpu {
 namespace CRIA_TIER_NS {
@@ -39,41 +39,19 @@ CRIA_INLINE void store_tile(const vf (&acc)[M][V], int64_t lanes, float alpha, b
   }
 }
 
-// One step of the sums: columns of B times elements of A.
-struct Floats {
-  using Word = float;
-  CRIA_INLINE vf read(const float *b) { return load(b); }
-  CRIA_INLINE vf broadcast(const float *a) { return set(*a); }
-  CRIA_INLINE vf add_product(vf a, vf b, vf sum) { return fma(a, b, sum); }
-};
-
-#if CRIA_TIER >= 3
-struct Pairs {
-  using Word = uint32_t;
-  CRIA_INLINE __m512bh read(const uint32_t *b) { return (__m512bh)_mm512_loadu_si512(b); }
-  CRIA_INLINE __m512bh broadcast(const uint32_t *a) {
-    return (__m512bh)_mm512_set1_epi32(static_cast<int32_t>(*a));
-  }
-  CRIA_INLINE vf add_product(__m512bh a, __m512bh b, vf sum) {
-    return (vf)_mm512_dpbf16_ps((__m512)sum, a, b);
-  }
-};
-#endif
-
 template <class Step, int M, int V>
-CRIA_INLINE void add_step(const typename Step::Word *a, const typename Step::Word *b,
-                          vf (&acc)[M][V]) {
-  decltype(Step::read(b)) column[V];
+CRIA_INLINE void add_step(const float *a, const float *b, vf (&acc)[M][V]) {
+  typename Step::Vector column[V];
   for (int v = 0; v < V; ++v) column[v] = Step::read(b + v * W);
   for (int i = 0; i < M; ++i) {
-    const auto x = Step::broadcast(a + i);
+    const typename Step::Vector x = Step::broadcast(a + i);
     for (int v = 0; v < V; ++v) acc[i][v] = Step::add_product(x, column[v], acc[i][v]);
   }
 }
 
 template <class Step, int M, int V>
-void tile_of(int64_t k, const typename Step::Word *a, const typename Step::Word *b, int n,
-             float alpha, bool add, float *c, int64_t ldc) {
+void tile_of(int64_t k, const float *a, const float *b, int n, float alpha, bool add, float *c,
+             int64_t ldc) {
   // C, wanted at the end, may have to come from memory.
   for (int i = 0; i < M; ++i) {
     for (int64_t j = 0; j < V * W; j += kLine) __builtin_prefetch(c + i * ldc + j, 1);
@@ -108,8 +86,8 @@ inline void pick_vectors(int n, Arguments... arguments) {
 }
 
 template <class Step>
-void tile(int64_t k, const typename Step::Word *a, const typename Step::Word *b, int m, int n,
-          float alpha, bool add, float *c, int64_t ldc) {
+void tile(int64_t k, const float *a, const float *b, int m, int n, float alpha, bool add, float *c,
+          int64_t ldc) {
   if constexpr (kRows >= 6) {
     if (m == 6) return pick_vectors<Step, 6>(n, k, a, b, n, alpha, add, c, ldc);
     if (m == 5) return pick_vectors<Step, 5>(n, k, a, b, n, alpha, add, c, ldc);
