@@ -8,11 +8,9 @@
 
 #include "abi/sequences.h"
 #include "cpu/kernels/attention.h"
+#include "cpu/rounding.h"
 
 namespace cria::cpu {
-
-inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-inline int64_t round_up(int64_t a, int64_t unit) { return divide_up(a, unit) * unit; }
 
 // Tiles and blocks start at the first row of their sequence, so that a sequence gives the same bits wherever it lies in
 // the batch. Query rows are numbered (position, head of the group): row r of a sequence is head r % group of position

@@ -7,14 +7,10 @@
 #include "abi/error.h"
 #include "cpu/operations.h"
 #include "cpu/pool.h"
+#include "cpu/rounding.h"
 #include "cpu/system_memory.h"
 
 namespace cria::cpu {
-namespace {
-
-int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
-
-}  // namespace
 
 CpuDevice::CpuDevice(int32_t threads) : tier(detect_tier()) {
   table = &device_table();

@@ -12,16 +12,15 @@
 #include "cpu/kernels/nf4_codec.h"
 #include "cpu/nf4_matrix.h"
 #include "cpu/operations.h"
+#include "cpu/rounding.h"
 
 namespace cria::cpu {
 
 namespace {
 
-constexpr int64_t kRowsAtOnce = 16;
-constexpr int64_t kGrain = 65536;  // weights per task, a multiple of every block size
+constexpr int64_t kRowsAtOnce = 16;  // decoded by a task
+constexpr int64_t kGrain = 65536;    // weights per task, a multiple of every block size
 constexpr int64_t kNestedBlock = 256;
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 struct Free {
   void operator()(cria_nf4 *w) const { nf4_free(w); }

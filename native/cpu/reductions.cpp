@@ -6,13 +6,12 @@
 
 #include "cpu/cpu_device.h"
 #include "cpu/operations.h"
+#include "cpu/rounding.h"
 
 namespace cria::cpu {
 namespace {
 
 constexpr int64_t kGrain = 32768;  // elements per task
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Rows of a matrix per task.
 int64_t row_grain(int64_t cols) {

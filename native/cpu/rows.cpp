@@ -6,14 +6,13 @@
 
 #include "cpu/cpu_device.h"
 #include "cpu/operations.h"
+#include "cpu/rounding.h"
 
 namespace cria::cpu {
 namespace {
 
 constexpr int64_t kElements = 16384;   // elements per task of element-wise work
 constexpr int64_t kGradientRows = 32;  // rows whose dgain is summed by one task
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Rows per task so that a task has about kElements elements.
 int64_t rows_per_task(int64_t width) {

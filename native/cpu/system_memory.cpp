@@ -6,14 +6,14 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "cpu/rounding.h"
+
 namespace cria::cpu {
 namespace {
 
 constexpr int64_t kPage = 4096;
 constexpr int64_t kHugePage = 2 << 20;
 constexpr int64_t kHuge = 8 << 20;  // From here on huge pages waste little.
-
-int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
 }  // namespace
 

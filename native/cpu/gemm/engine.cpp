@@ -5,6 +5,7 @@
 #include "cpu/gemm/gemm.h"
 #include "cpu/gemm/gemv.h"
 #include "cpu/gemm/pack.h"
+#include "cpu/rounding.h"
 
 namespace cria::cpu {
 namespace {
@@ -19,9 +20,6 @@ constexpr int64_t kLargestTile = 6 * 64;
 constexpr int64_t kWord = 4;  // bytes of a float and of a pair of bf16
 constexpr int64_t kRoundBytes =
     4 << 20;  // panels of A that stay in a shared cache while all strips pass
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t value, int64_t to) { return ceil_div(value, to) * to; }
 
 // A term with the choices that its shape and the tier lead to.
 struct Plan {
@@ -48,7 +46,7 @@ bool multiplies_bf16(const GemmKernels &kernels, const Term &term) {
 
 // Passes of equal depth, whole NF4 blocks each.
 int64_t pass_depth(int64_t k, int64_t most) {
-  return ceil_div(ceil_div(k, ceil_div(k, most)), 64) * 64;
+  return round_up(divide_up(k, divide_up(k, most)), 64);
 }
 
 class Product {
@@ -95,14 +93,14 @@ class Product {
  private:
   // All strips of columns. A single one packs the rows on its way, while they are in a cache.
   void run_round(std::vector<Pass> &passes, int64_t row, int64_t rows, bool add) {
-    const int64_t strips = ceil_div(n_, kStrip), padded = round_up(rows, kernels_.mr);
+    const int64_t strips = divide_up(n_, kStrip), padded = round_up(rows, kernels_.mr);
     int64_t words = 0;
     for (const Pass &pass : passes) words += padded * pass.steps();
     ScratchBlock panels(device_, strips > 1 ? words * kWord : 0);
     if (strips > 1) pack_block(passes, row, rows, padded, panels.as<float>());
     const int64_t parts =
-        std::clamp<int64_t>(ceil_div(kWantedTasks, strips), 1, ceil_div(rows, kTaskRows));
-    const int64_t part_rows = round_up(ceil_div(rows, parts), kernels_.mr);
+        std::clamp<int64_t>(divide_up(kWantedTasks, strips), 1, divide_up(rows, kTaskRows));
+    const int64_t part_rows = round_up(divide_up(rows, parts), kernels_.mr);
     device_.parallel(strips * parts, [&](int64_t task) {
       const int64_t first = task % parts * part_rows;
       const int64_t last = std::min(rows, first + part_rows);
@@ -173,8 +171,8 @@ class Product {
   void run_tiles(const Pass &pass, int64_t row, int64_t first, int64_t last, int64_t column,
                  int64_t n, const float *panels, bool add, SourceLines &next) {
     const int64_t steps = pass.steps();
-    const int64_t tiles = ceil_div(last - first, kernels_.mr) * ceil_div(n, kernels_.nr);
-    const int64_t lines = ceil_div(next.count(), tiles);
+    const int64_t tiles = divide_up(last - first, kernels_.mr) * divide_up(n, kernels_.nr);
+    const int64_t lines = divide_up(next.count(), tiles);
     for (int64_t i = first; i < last; i += kPassingRows) {
       const int64_t end = std::min(last, i + kPassingRows);
       for (int64_t at = 0; at < n; at += kernels_.nr) {
@@ -241,7 +239,7 @@ void gemm(CpuDevice &device, int64_t m, int64_t n, const Term *terms, int count,
     if (!accumulate) product.clear(m);
     return;
   }
-  const int64_t rows = ceil_div(m, ceil_div(m, kMostRows));
+  const int64_t rows = divide_up(m, divide_up(m, kMostRows));
   for (int64_t row = 0; row < m; row += rows) {
     product.run_block(row, std::min(rows, m - row), accumulate);
   }
