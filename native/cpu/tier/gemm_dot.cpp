@@ -6,7 +6,9 @@ namespace cria::cpu {
 namespace CRIA_TIER_NS {
 namespace {
 
-constexpr int kChains = 4;  // independent sums hide the latency of the multiply-add
+constexpr int kChains = 4;        // independent sums hide the latency of the multiply-add
+constexpr int64_t kLine = 32;     // bf16 in a line of the cache
+constexpr int64_t kAhead = 1024;  // and how far ahead they are asked for
 
 // Weights of float32, or of bf16 that are widened.
 template <int M, class T>
@@ -17,6 +19,10 @@ void dot_f32_of(int64_t k, const T *w, const float *x, int64_t ldx, float *out) 
   }
   int64_t p = 0;
   for (; p + kChains * W <= k; p += kChains * W) {
+    // Where there is much to do for a line, the processor's own look-ahead falls behind; where there is little, asking costs.
+    if (M > 1 && sizeof(T) == 2) {
+      for (int64_t j = 0; j < kChains * W; j += kLine) __builtin_prefetch(w + p + kAhead + j);
+    }
     for (int j = 0; j < kChains; ++j) {
       vf weight = load(w + p + j * W);
       for (int i = 0; i < M; ++i) acc[i][j] = fma(weight, load(x + i * ldx + p + j * W), acc[i][j]);

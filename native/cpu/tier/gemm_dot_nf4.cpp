@@ -15,6 +15,7 @@ constexpr int64_t kRun = 64;  // weights of one scale
 constexpr int64_t kPair =
     2 * kRun;               // two runs are decoded together, each in its half of the registers
 constexpr int kChains = 4;  // independent sums hide the latency of the multiply-add
+constexpr int64_t kAhead = 2048;  // bytes of codes: the processor's own look-ahead falls behind
 
 // The canonical values of two runs, which are bf16, as their low and their high bytes: one byte shuffle looks up 32 weights.
 struct Table {
@@ -36,29 +37,34 @@ CRIA_INLINE Map load_map(const float *map) {
   return result;
 }
 
-// Of values rounded half up: the odd one of two neighbours becomes even where the value was half way between them, which
-// rounding has turned into a low word of zeros.
-void round_ties_to_even(__m256i (&bits)[4]) {
-  for (__m256i &value : bits) {
-    const __m256i low_word = _mm256_and_si256(value, _mm256_set1_epi32(0xFFFF));
-    const __m256i tie = _mm256_cmpeq_epi32(low_word, _mm256_setzero_si256());
-    value = _mm256_andnot_si256(_mm256_and_si256(tie, _mm256_set1_epi32(1 << 16)), value);
-  }
+// The value before it was rounded half up lay half way between two neighbours where its low word has become zero.
+// Takes the even neighbour there.
+CRIA_INLINE __m256i tie_to_even(__m256i value) {
+  const __m256i low_word = _mm256_and_si256(value, _mm256_set1_epi32(0xFFFF));
+  const __m256i tie = _mm256_cmpeq_epi32(low_word, _mm256_setzero_si256());
+  return _mm256_andnot_si256(_mm256_and_si256(tie, _mm256_set1_epi32(1 << 16)), value);
 }
 
-CRIA_INLINE Table table_of(const Map &map, float first, float second) {
+CRIA_INLINE bool has_ties(__m256i least) {
+  constexpr int kLowWords = 0x33333333;
+  const __m256i zero = _mm256_cmpeq_epi16(least, _mm256_setzero_si256());
+  return (_mm256_movemask_epi8(zero) & kLowWords) != 0;
+}
+
+// Without `ties` values half way between two neighbours are rounded up, and the least words tell of them.
+template <bool ties>
+CRIA_INLINE Table table_of(const Map &map, float first, float second, __m256i &least) {
   const __m256 scales = _mm256_setr_m128(_mm_set1_ps(first), _mm_set1_ps(second));
   __m256i bits[4];
   for (int q = 0; q < 4; ++q) {
     const __m256i product = _mm256_castps_si256(_mm256_mul_ps(map.values[q], scales));
     bits[q] = _mm256_add_epi32(product, _mm256_set1_epi32(0x8000));
+    if constexpr (ties) {
+      bits[q] = tie_to_even(bits[q]);
+    } else {
+      least = _mm256_min_epu16(least, bits[q]);
+    }
   }
-  // One value in 65536 is a tie: looking for all of a table at once costs less than rounding each.
-  const __m256i least =
-      _mm256_min_epu16(_mm256_min_epu16(bits[0], bits[1]), _mm256_min_epu16(bits[2], bits[3]));
-  const int zeros = _mm256_movemask_epi8(_mm256_cmpeq_epi16(least, _mm256_setzero_si256()));
-  constexpr int kLowWords = 0x33333333;
-  if (__builtin_expect(zeros & kLowWords, 0)) round_ties_to_even(bits);
   const __m256i even = _mm256_blend_epi16(_mm256_srli_epi32(bits[0], 16), bits[2], 0xAA),
                 odd = _mm256_blend_epi16(_mm256_srli_epi32(bits[1], 16), bits[3], 0xAA);
   const __m256i high_byte = _mm256_set1_epi16(static_cast<int16_t>(0xFF00));
@@ -87,8 +93,9 @@ CRIA_INLINE void add_products(const vf (&values)[kChains], const float *x, int64
   }
 }
 
-template <int M>
-void dot_of(const Nf4Rows &row, const float *x, int64_t ldx, float *out) {
+// Returns whether ties were rounded wrongly.
+template <int M, bool ties>
+bool dot_of(const Nf4Rows &row, const float *x, int64_t ldx, float *out) {
   vf acc[M][kChains];
   for (int i = 0; i < M; ++i) {
     for (int j = 0; j < kChains; ++j) acc[i][j] = vf{};
@@ -97,10 +104,12 @@ void dot_of(const Nf4Rows &row, const float *x, int64_t ldx, float *out) {
   const uint8_t *codes = row.codes;
   const float *scale = row.scales;
   const Map map = load_map(row.map);
+  __m256i least = _mm256_set1_epi8(-1);
   for (int64_t k = 0; k < row.n; k += kPair, codes += kPair / 2, scale += 2) {
     // A last run alone is its own partner: the activations of the second are zeros.
     const int64_t partner = k + kRun < row.n ? 1 : 0;
-    const Table table = table_of(map, scale[0], scale[partner]);
+    __builtin_prefetch(codes + kAhead);
+    const Table table = table_of<ties>(map, scale[0], scale[partner], least);
     for (int64_t half = 0; half < kRun / 2; half += 16, x += kPair / 2) {
       const auto *first = reinterpret_cast<const __m128i *>(codes + half);
       const auto *second = reinterpret_cast<const __m128i *>(codes + half + partner * kRun / 2);
@@ -115,13 +124,20 @@ void dot_of(const Nf4Rows &row, const float *x, int64_t ldx, float *out) {
   for (int i = 0; i < M; ++i) {
     out[i] = reduce_add((acc[i][0] + acc[i][1]) + (acc[i][2] + acc[i][3]));
   }
+  return has_ties(least);
+}
+
+// One value in 65536 is a tie: beginning a row again costs less than rounding each with care.
+template <int M>
+void dot(const Nf4Rows &row, const float *x, int64_t ldx, float *out) {
+  if (dot_of<M, false>(row, x, ldx, out)) dot_of<M, true>(row, x, ldx, out);
 }
 
 }  // namespace
 
 void dot_nf4(const Nf4Rows &row, int m, const float *x, int64_t ldx, float *out) {
-  for (; m >= 2; m -= 2, x += 2 * ldx, out += 2) dot_of<2>(row, x, ldx, out);
-  if (m == 1) dot_of<1>(row, x, ldx, out);
+  for (; m >= 2; m -= 2, x += 2 * ldx, out += 2) dot<2>(row, x, ldx, out);
+  if (m == 1) dot<1>(row, x, ldx, out);
 }
 
 void order_nf4(int64_t k, const float *x, float *to) {
