@@ -51,14 +51,20 @@ void dots_of_dense(const GemmKernels &kernels, const Term &term, bool as_bf16, i
 // NF4 codes decoded in registers, row by row; x in the order of dot_nf4.
 void dots_of_runs(const GemmKernels &kernels, const RowReader &reader, int64_t depth, int64_t begin,
                   int64_t end, const Activations &x, Sums *sums) {
-  constexpr int64_t kRuns = 256;
-  float scales[kRuns];
-  for (int64_t j = begin; j < end; ++j, ++sums) {
-    for (int64_t k = 0; k < depth; k += 64 * kRuns) {
-      const Nf4Rows row = reader.read_runs(j, k, std::min(64 * kRuns, depth - k), scales);
-      Sums part;
-      kernels.dot_nf4(row, x.height, x.floats(k / kernels.nf4_per_float), x.ld, part);
-      for (int i = 0; i < x.height; ++i) (*sums)[i] += part[i];
+  constexpr int64_t kScales = kTaskWeights / 64;  // read together, which takes less than row by row
+  float scales[kScales];
+  for (int64_t k = 0; k < depth; k += kTaskWeights) {
+    const int64_t piece = std::min(kTaskWeights, depth - k);
+    const int64_t most = kTaskWeights / piece;
+    for (int64_t j = begin; j < end; j += most) {
+      Nf4Rows rows = reader.read_runs(j, std::min(most, end - j), k, piece, scales);
+      for (int64_t r = 0; r < rows.rows; ++r) {
+        Sums part;
+        kernels.dot_nf4(rows, x.height, x.floats(k / kernels.nf4_per_float), x.ld, part);
+        for (int i = 0; i < x.height; ++i) sums[j + r - begin][i] += part[i];
+        rows.codes += rows.code_stride;
+        rows.scales += rows.scale_stride;
+      }
     }
   }
 }

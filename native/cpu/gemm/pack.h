@@ -48,8 +48,8 @@ class RowReader {
 
   // Whether every row of an NF4 weight consists of whole runs of 64 codes with one scale each.
   bool has_runs() const;
-  // Runs of such a row; their scales go to `scales`, one for each.
-  Nf4Rows read_runs(int64_t row, int64_t first, int64_t n, float *scales) const;
+  // Runs of such rows; their scales go to `scales`, one for each.
+  Nf4Rows read_runs(int64_t row, int64_t rows, int64_t first, int64_t n, float *scales) const;
 
  private:
   void decode_nf4(int64_t row, int64_t rows, int64_t first, int64_t n, char *to, int64_t ld) const;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "cpu/gemm/pack.h"
+#include "cpu/rounding.h"
 
 namespace cria::cpu {
 namespace {
@@ -80,10 +81,19 @@ void RowReader::read_scales(int64_t at, int64_t n, int64_t run, float *scales) c
     const int64_t group = (at + i) >> group_shift;
     const int64_t end = std::min(n, ((group + 1) << group_shift) - at);
     const float absmax = w.nested_absmax[group];
-    for (; i < end; i += run) {
-      const float product = w.nested_map[w.scale_codes[(at + i) >> block_shift_]] * absmax;
-      *scales++ = product + w.nested_offset;
+    const int64_t count = divide_up(end - i, run);
+    if (run == w.block_size) {
+      kernels_.nested_scales(count, w.scale_codes + ((at + i) >> block_shift_), w.nested_map,
+                             absmax, w.nested_offset, scales);
+    } else {
+      for (int64_t j = 0; j < count; ++j) {
+        const float product =
+            w.nested_map[w.scale_codes[(at + i + j * run) >> block_shift_]] * absmax;
+        scales[j] = product + w.nested_offset;
+      }
     }
+    scales += count;
+    i += count * run;
   }
 }
 
@@ -93,11 +103,16 @@ bool RowReader::has_runs() const {
   return w.block_size >= 64 && w.k % 64 == 0;
 }
 
-Nf4Rows RowReader::read_runs(int64_t row, int64_t first, int64_t n, float *scales) const {
+Nf4Rows RowReader::read_runs(int64_t row, int64_t rows, int64_t first, int64_t n,
+                             float *scales) const {
   const auto &w = *static_cast<const cria_nf4 *>(b_.data);
-  const int64_t start = row * w.k + first;
-  read_scales(start, n, 64, scales);
-  return {1, n, 64, w.codes + start / 2, w.k / 2, w.code_map, scales, 0};
+  const int64_t start = row * w.k + first, runs = n / 64;
+  if (n == w.k) {
+    read_scales(start, rows * n, 64, scales);
+  } else {
+    for (int64_t i = 0; i < rows; ++i) read_scales(start + i * w.k, n, 64, scales + i * runs);
+  }
+  return {rows, n, 64, w.codes + start / 2, w.k / 2, w.code_map, scales, runs};
 }
 
 void RowReader::decode_nf4(int64_t row, int64_t rows, int64_t first, int64_t n, char *to,

@@ -49,6 +49,9 @@ struct GemmKernels {
                 int64_t ldt);
   void (*copy)(int64_t rows, int64_t columns, const float *from, int64_t ldf, float *to,
                int64_t ldt);
+  // to[i] = map[codes[i]] * absmax + offset, multiplication and addition rounded separately.
+  void (*nested_scales)(int64_t n, const uint8_t *codes, const float *map, float absmax,
+                        float offset, float *to);
   // Canonical values bf16(map[code] * scale), row i to `to + i * ldt`.
   void (*nf4_to_bf16)(const Nf4Rows &from, uint16_t *to, int64_t ldt);
   void (*nf4_to_f32)(const Nf4Rows &from, float *to, int64_t ldt);

@@ -25,6 +25,8 @@ void copy(int64_t rows, int64_t columns, const float *from, int64_t ldf, float *
 void dropout(int64_t n, uint64_t key, uint64_t first, uint32_t threshold, float scale,
              const float *from, float *to);
 // gemm_nf4.cpp
+void nested_scales(int64_t n, const uint8_t *codes, const float *map, float absmax, float offset,
+                   float *to);
 void nf4_to_bf16(const Nf4Rows &from, uint16_t *to, int64_t ldt);
 void nf4_to_f32(const Nf4Rows &from, float *to, int64_t ldt);
 // gemm_dot.cpp
