@@ -18,8 +18,8 @@ void drop(const GemmKernels &kernels, const Dropout &dropout, int64_t n, int64_t
 }
 
 // Weights are rows [N,K]; their k steps become rows of the panel by transposition. Pairs of bf16 move as one word.
-void pack_columns(const GemmKernels &kernels, const RowReader &reader, bool as_bf16, int64_t k0,
-                  int64_t k, int64_t n0, int64_t n, uint32_t *panel) {
+void pack_columns(const GemmKernels &kernels, const RowReader &reader, bool as_bf16, bool widens,
+                  int64_t k0, int64_t k, int64_t n0, int64_t n, uint32_t *panel) {
   const int64_t per_word = as_bf16 ? 2 : 1;
   alignas(64) uint32_t stage[kRowGroup * kRowChunk];
   for (int64_t row = 0; row < n; row += kRowGroup) {
@@ -28,6 +28,12 @@ void pack_columns(const GemmKernels &kernels, const RowReader &reader, bool as_b
       const int64_t length = std::min(kRowChunk, k - at);
       int64_t ld = kRowChunk;
       const void *source = reader.read_rows(n0 + row, rows, k0 + at, length, stage, &ld);
+      if (widens) {
+        kernels.transpose_widened(rows, length, static_cast<const uint16_t *>(source), ld,
+                                  reinterpret_cast<float *>(panel) + at * kernels.nr + row,
+                                  kernels.nr);
+        continue;
+      }
       if (as_bf16 && (length % 2 || ld % 2 || reinterpret_cast<uintptr_t>(source) % 4)) {
         // Words must be whole and aligned.
         auto *halves = reinterpret_cast<uint16_t *>(stage);
@@ -119,8 +125,8 @@ void SourceLines::prefetch(int64_t count) {
 
 void pack_b(const GemmKernels &kernels, const MatrixB &b, bool as_bf16, int64_t k0, int64_t k,
             int64_t n0, int64_t n, void *panels) {
-  // Rows of bf16 that become float32 are widened on their way into the panels.
-  const bool widens = !as_bf16 && b.kind == MatrixB::bf16 && !b.by_columns;
+  // Weights that become float32 are read as bf16, which they are, and widened on their way into the panels.
+  const bool widens = !as_bf16 && b.kind != MatrixB::f32;
   const RowReader reader(kernels, b, as_bf16 || widens);
   const int64_t nr = kernels.nr;
   const int64_t steps = as_bf16 ? (k + 1) / 2 : k;  // words per column
@@ -129,7 +135,7 @@ void pack_b(const GemmKernels &kernels, const MatrixB &b, bool as_bf16, int64_t 
   if (n % 16 != 0) std::memset(words + n / nr * nr * steps, 0, nr * steps * sizeof *words);
   if (b.by_columns) {
     for (int64_t column = 0; column < n; column += nr) {
-      pack_columns(kernels, reader, as_bf16, k0, k, n0 + column, std::min(nr, n - column),
+      pack_columns(kernels, reader, as_bf16, widens, k0, k, n0 + column, std::min(nr, n - column),
                    words + column * steps);
     }
     return;

@@ -40,6 +40,9 @@ struct GemmKernels {
   // to[c*ldt + r] = from[r*ldf + c] for 32-bit words.
   void (*transpose)(int64_t rows, int64_t columns, const void *from, int64_t ldf, void *to,
                     int64_t ldt);
+  // The same from bf16 to float32.
+  void (*transpose_widened)(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf,
+                            float *to, int64_t ldt);
   // to[p*ldt + c] = the pair (from[2p][c], from[2p+1][c]); a missing last row counts as zero.
   void (*interleave)(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, uint32_t *to,
                      int64_t ldt);

@@ -16,6 +16,8 @@ constexpr int kPanelRows = 4;
 void rows_to_panel(int64_t k, int m, const void *from, int64_t ldf, void *to);
 void columns_to_panel(int64_t k, int m, const void *from, int64_t ldf, void *to);
 void transpose(int64_t rows, int64_t columns, const void *from, int64_t ldf, void *to, int64_t ldt);
+void transpose_widened(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, float *to,
+                       int64_t ldt);
 void interleave(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, uint32_t *to,
                 int64_t ldt);
 void to_bf16(int64_t n, const float *from, uint16_t *to);

@@ -10,12 +10,58 @@ namespace cria::cpu {
 namespace CRIA_TIER_NS {
 namespace {
 
+#if CRIA_TIER == 1
+
+// The canonical values of all codes at one scale, which are bf16, as their low and their high bytes, in both halves.
+struct Planes {
+  __m256i low, high;
+};
+
+CRIA_INLINE Planes canonical_planes(const float *map, float scale) {
+  __m256i bits[2];
+  for (int half = 0; half < 2; ++half) {
+    bits[half] = _mm256_castps_si256((__m256)(load(map + half * W) * scale));
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits[half], 16), _mm256_set1_epi32(1));
+    bits[half] = _mm256_add_epi32(bits[half], _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
+    bits[half] = _mm256_srli_epi32(bits[half], 16);
+  }
+  // Packing works within the halves of a register: quarters 1 and 2 are then exchanged.
+  constexpr int kInOrder = 0xD8;
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packus_epi32(bits[0], bits[1]), kInOrder);
+  const __m256i bytes = _mm256_packus_epi16(_mm256_and_si256(words, _mm256_set1_epi16(0xFF)),
+                                            _mm256_srli_epi16(words, 8));
+  const __m256i planes = _mm256_permute4x64_epi64(bytes, kInOrder);
+  return {_mm256_permute2x128_si256(planes, planes, 0x00),
+          _mm256_permute2x128_si256(planes, planes, 0x11)};
+}
+
+// The 32 weights of 16 bytes, in their order.
+struct Words {
+  __m256i first, last;
+};
+
+CRIA_INLINE Words decode_words(const uint8_t *codes, const Planes &planes) {
+  // Bytes 0..3 and 8..11 in the lower half, the others in the upper one: interleaving the planes restores the order.
+  const __m128i bytes =
+      _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(codes)), 0xD8);
+  const __m256i pairs = _mm256_cvtepu8_epi16(bytes);
+  const __m256i apart = _mm256_or_si256(_mm256_srli_epi16(pairs, 4), _mm256_slli_epi16(pairs, 8));
+  const __m256i code = _mm256_and_si256(apart, _mm256_set1_epi8(15));
+  const __m256i low = _mm256_shuffle_epi8(planes.low, code),
+                high = _mm256_shuffle_epi8(planes.high, code);
+  return {_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high)};
+}
+
+#elif CRIA_TIER == 0
+
 inline uint32_t canonical_bits(float code, float scale) {
   float product = code * scale;
   uint32_t bits;
   __builtin_memcpy(&bits, &product, sizeof bits);
   return (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000u;
 }
+
+#endif
 
 // Calls decode(codes, n, scale, to) for every run of weights.
 template <class T, class Decode>
@@ -69,37 +115,25 @@ void nf4_to_bf16(const Nf4Rows &from, uint16_t *to, int64_t ldt) {
     for (int64_t i = 0; i < n; i += 32)
       _mm512_storeu_si512(target + i, decode_words(codes + i / 2, table));
   });
+#elif CRIA_TIER == 1
+  for_runs(from, to, ldt, [&](const uint8_t *codes, int64_t n, float scale, uint16_t *target) {
+    const Planes planes = canonical_planes(from.map, scale);
+    for (int64_t i = 0; i < n; i += 32) {
+      const Words words = decode_words(codes + i / 2, planes);
+      _mm256_storeu_si256(reinterpret_cast<__m256i *>(target + i), words.first);
+      _mm256_storeu_si256(reinterpret_cast<__m256i *>(target + i + 16), words.last);
+    }
+  });
 #else
   for_runs(from, to, ldt, [&](const uint8_t *codes, int64_t n, float scale, uint16_t *target) {
     uint16_t table[16];
     for (int c = 0; c < 16; ++c) {
       table[c] = static_cast<uint16_t>(canonical_bits(from.map[c], scale) >> 16);
     }
-#if CRIA_TIER == 1
-    // The lower and the upper bytes of the values are looked up apart.
-    uint8_t lower[16], upper[16];
-    for (int c = 0; c < 16; ++c) {
-      lower[c] = static_cast<uint8_t>(table[c]);
-      upper[c] = static_cast<uint8_t>(table[c] >> 8);
-    }
-    const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i *>(lower));
-    const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i *>(upper));
-    const __m128i nibble = _mm_set1_epi8(15);
-    for (int64_t i = 0; i < n; i += 16) {
-      const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(codes + i / 2));
-      const __m128i order = _mm_unpacklo_epi8(_mm_srli_epi16(bytes, 4), bytes);
-      const __m128i code = _mm_and_si128(order, nibble);
-      const __m128i l = _mm_shuffle_epi8(low, code), h = _mm_shuffle_epi8(high, code);
-      auto *to_words = reinterpret_cast<__m128i *>(target + i);
-      _mm_storeu_si128(to_words, _mm_unpacklo_epi8(l, h));
-      _mm_storeu_si128(to_words + 1, _mm_unpackhi_epi8(l, h));
-    }
-#else
     for (int64_t i = 0; i < n; i += 2) {
       target[i] = table[codes[i / 2] >> 4];
       target[i + 1] = table[codes[i / 2] & 15];
     }
-#endif
   });
 #endif
 }
@@ -118,6 +152,17 @@ void nf4_to_f32(const Nf4Rows &from, float *to, int64_t ldt) {
       _mm512_storeu_ps(target + i + 16, _mm512_permutex2var_ps(even, high, odd));
     }
   });
+#elif CRIA_TIER == 1
+  for_runs(from, to, ldt, [&](const uint8_t *codes, int64_t n, float scale, float *target) {
+    const Planes planes = canonical_planes(from.map, scale);
+    for (int64_t i = 0; i < n; i += 32) {
+      const Words words = decode_words(codes + i / 2, planes);
+      store(target + i, widen_bf16((vh)_mm256_castsi256_si128(words.first)));
+      store(target + i + 8, widen_bf16((vh)_mm256_extracti128_si256(words.first, 1)));
+      store(target + i + 16, widen_bf16((vh)_mm256_castsi256_si128(words.last)));
+      store(target + i + 24, widen_bf16((vh)_mm256_extracti128_si256(words.last, 1)));
+    }
+  });
 #else
   for_runs(from, to, ldt, [&](const uint8_t *codes, int64_t n, float scale, float *target) {
     float table[16];
@@ -125,28 +170,10 @@ void nf4_to_f32(const Nf4Rows &from, float *to, int64_t ldt) {
       const uint32_t bits = canonical_bits(from.map[c], scale);
       __builtin_memcpy(table + c, &bits, sizeof bits);
     }
-#if CRIA_TIER == 1
-    const __m256 lower = _mm256_loadu_ps(table), upper = _mm256_loadu_ps(table + 8);
-    // Bit 3 of a code, moved to the sign, chooses the half of the table.
-    auto look_up = [&](__m256i code) {
-      return _mm256_blendv_ps(_mm256_permutevar8x32_ps(lower, code),
-                              _mm256_permutevar8x32_ps(upper, code),
-                              _mm256_castsi256_ps(_mm256_slli_epi32(code, 28)));
-    };
-    for (int64_t i = 0; i < n; i += 16) {
-      const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(codes + i / 2));
-      const __m256i pair = _mm256_cvtepu8_epi32(bytes);
-      const __m256 even = look_up(_mm256_srli_epi32(pair, 4)), odd = look_up(pair);
-      const __m256 left = _mm256_unpacklo_ps(even, odd), right = _mm256_unpackhi_ps(even, odd);
-      _mm256_storeu_ps(target + i, _mm256_permute2f128_ps(left, right, 0x20));
-      _mm256_storeu_ps(target + i + 8, _mm256_permute2f128_ps(left, right, 0x31));
-    }
-#else
     for (int64_t i = 0; i < n; i += 2) {
       target[i] = table[codes[i / 2] >> 4];
       target[i + 1] = table[codes[i / 2] & 15];
     }
-#endif
   });
 #endif
 }

@@ -10,7 +10,8 @@ namespace {
 constexpr int64_t kBlock = 16;
 
 // 16x16 words: transposes within 128-bit lanes, then the 4x4 arrangement of the lanes.
-inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int64_t ldt) {
+template <class T, class Put>
+inline void transpose_block(const T *from, int64_t ldf, Put put) {
   __m512i r[16], t[16];
   for (int i = 0; i < 16; ++i) r[i] = _mm512_loadu_si512(from + i * ldf);
   for (int i = 0; i < 16; i += 2) {
@@ -29,16 +30,17 @@ inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int
     __m512i high01 = _mm512_shuffle_i32x4(r[c], r[4 + c], 0xEE);  // lanes 2,3
     __m512i low23 = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0x44);
     __m512i high23 = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0xEE);
-    _mm512_storeu_si512(to + c * ldt, _mm512_shuffle_i32x4(low01, low23, 0x88));
-    _mm512_storeu_si512(to + (4 + c) * ldt, _mm512_shuffle_i32x4(low01, low23, 0xDD));
-    _mm512_storeu_si512(to + (8 + c) * ldt, _mm512_shuffle_i32x4(high01, high23, 0x88));
-    _mm512_storeu_si512(to + (12 + c) * ldt, _mm512_shuffle_i32x4(high01, high23, 0xDD));
+    put(c, (vu)_mm512_shuffle_i32x4(low01, low23, 0x88));
+    put(4 + c, (vu)_mm512_shuffle_i32x4(low01, low23, 0xDD));
+    put(8 + c, (vu)_mm512_shuffle_i32x4(high01, high23, 0x88));
+    put(12 + c, (vu)_mm512_shuffle_i32x4(high01, high23, 0xDD));
   }
 }
 #elif CRIA_TIER == 1
 constexpr int64_t kBlock = 8;
 
-inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int64_t ldt) {
+template <class T, class Put>
+inline void transpose_block(const T *from, int64_t ldf, Put put) {
   __m256 r[8], t[8];
   for (int i = 0; i < 8; ++i)
     r[i] = _mm256_loadu_ps(reinterpret_cast<const float *>(from + i * ldf));
@@ -53,19 +55,18 @@ inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int
     r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xEE);
   }
   for (int c = 0; c < 4; ++c) {
-    _mm256_storeu_ps(reinterpret_cast<float *>(to + c * ldt),
-                     _mm256_permute2f128_ps(r[c], r[4 + c], 0x20));
-    _mm256_storeu_ps(reinterpret_cast<float *>(to + (4 + c) * ldt),
-                     _mm256_permute2f128_ps(r[c], r[4 + c], 0x31));
+    put(c, (vu)_mm256_permute2f128_ps(r[c], r[4 + c], 0x20));
+    put(4 + c, (vu)_mm256_permute2f128_ps(r[c], r[4 + c], 0x31));
   }
 }
 #else
 constexpr int64_t kBlock = 4;
 
-inline void transpose_block(const uint32_t *from, int64_t ldf, uint32_t *to, int64_t ldt) {
-  for (int c = 0; c < 4; ++c) {
-    for (int r = 0; r < 4; ++r) to[c * ldt + r] = from[r * ldf + c];
-  }
+template <class T, class Put>
+inline void transpose_block(const T *from, int64_t ldf, Put put) {
+  vu r[4];
+  for (int i = 0; i < 4; ++i) __builtin_memcpy(r + i, from + i * ldf, sizeof r[i]);
+  for (int c = 0; c < 4; ++c) put(c, vu{r[0][c], r[1][c], r[2][c], r[3][c]});
 }
 #endif
 
@@ -165,11 +166,38 @@ void transpose(int64_t rows, int64_t columns, const void *from, int64_t ldf, voi
     int64_t c = 0;
     if (height == kBlock) {
       for (; c + kBlock <= columns; c += kBlock) {
-        transpose_block(source + r * ldf + c, ldf, target + c * ldt + r, ldt);
+        uint32_t *at = target + c * ldt + r;
+        transpose_block(source + r * ldf + c, ldf, [&](int j, vu column) {
+          __builtin_memcpy(at + j * ldt, &column, sizeof column);
+        });
       }
     }
     for (; c < columns; ++c) {
       for (int64_t i = 0; i < height; ++i) target[c * ldt + r + i] = source[(r + i) * ldf + c];
+    }
+  }
+}
+
+void transpose_widened(int64_t rows, int64_t columns, const uint16_t *from, int64_t ldf, float *to,
+                       int64_t ldt) {
+  constexpr int64_t kPairs = 2 * kBlock;  // columns of a block: a word is a pair of them
+  for (int64_t r = 0; r < rows; r += kBlock) {
+    const int64_t height = rows - r < kBlock ? rows - r : kBlock;
+    int64_t c = 0;
+    if (height == kBlock) {
+      for (; c + kPairs <= columns; c += kPairs) {
+        float *at = to + c * ldt + r;
+        transpose_block(from + r * ldf + c, ldf, [&](int pair, vu words) {
+          store(at + 2 * pair * ldt, (vf)(words << 16));
+          store(at + (2 * pair + 1) * ldt, (vf)(words & 0xFFFF0000u));
+        });
+      }
+    }
+    for (; c < columns; ++c) {
+      for (int64_t i = 0; i < height; ++i) {
+        const uint32_t bits = static_cast<uint32_t>(from[(r + i) * ldf + c]) << 16;
+        __builtin_memcpy(to + c * ldt + r + i, &bits, sizeof bits);
+      }
     }
   }
 }

@@ -107,8 +107,10 @@ extern const GemmKernels gemm_kernels = {
 #else
     0,           tile<Floats>,     nullptr,
 #endif
-    rows_to_panel, columns_to_panel, transpose,    interleave, to_bf16, widen,       copy,
-    nested_scales, nf4_to_bf16,      nf4_to_f32,   dropout,    dot_f32, dot_widened,
+    rows_to_panel, columns_to_panel, transpose,    transpose_widened,
+    interleave,    to_bf16,          widen,        copy,
+    nested_scales, nf4_to_bf16,      nf4_to_f32,   dropout,
+    dot_f32,       dot_widened,
 #if CRIA_TIER >= 3
     dot_bf16,
 #else
