@@ -11,7 +11,9 @@ namespace cria::cpu {
 namespace {
 
 constexpr int64_t kMostRows = 1056;   // rows of A packed at a time
-constexpr int64_t kTaskRows = 96;     // least rows of a task when a strip is divided
+constexpr int64_t kTaskRows = 96;     // least rows of a task that packs B
+constexpr int64_t kFewestRows = 48;   // and of one that does not
+constexpr int64_t kGroupRows = 192;   // most of one that does not
 constexpr int64_t kPassingRows = 60;  // rows that pass all panels at a time; a multiple of every mr
 constexpr int64_t kWantedTasks = 32;  // enough to divide evenly among the threads of a desktop
 constexpr int64_t kPackedTiles = 8;   // panels of A that a task packs
@@ -28,12 +30,14 @@ struct Plan {
   int64_t depth;  // steps of k per pass
 };
 
-// Steps [k, k+depth) of a term, and the panels of A for them: of the rows from `first` of a block on.
+// Steps [k, k+depth) of a term, and the panels for them: of A, of the rows from `first` of a block on; in a narrow product
+// of all strips of B.
 struct Pass {
   const Plan *plan;
   int64_t k, depth;
   float *rows = nullptr;
   int64_t first = 0;
+  float *strips = nullptr;
 
   // Words of a row or column of a panel: floats or pairs.
   int64_t steps() const { return plan->as_bf16 ? (depth + 1) / 2 : depth; }
@@ -69,16 +73,37 @@ class Product {
     for (int64_t i = 0; i < rows; ++i) std::fill_n(c_ + i * ldc_, n_, 0.0f);
   }
 
-  // Rows [row, row+rows) of C, in rounds of some passes.
+  // Whether it is better to pack B once than A: B has few strips, which each block of rows would pack again.
+  bool narrow(int64_t rows) const {
+    return strips() == 1 || (strips() < kWantedTasks && rows > kMostRows);
+  }
+
+  // Rows [row, row+rows) of C by strips of columns: A is packed once, each strip of B by its task.
   void run_block(int64_t row, int64_t rows, bool accumulate) {
+    for_rounds(rows, accumulate,
+               [&](std::vector<Pass> &passes, bool add) { run_round(passes, row, rows, add); });
+  }
+
+  // All rows of C by groups of rows: B is packed once, each group of rows of A by its task.
+  void run_narrow(int64_t rows, bool accumulate) {
+    for_rounds(strips() * kStrip, accumulate,
+               [&](std::vector<Pass> &passes, bool add) { run_narrow_round(passes, rows, add); });
+  }
+
+ private:
+  int64_t strips() const { return divide_up(n_, kStrip); }
+
+  // Calls run(passes, add) for rounds of passes whose shared panels, of so many rows or columns, stay in a cache.
+  template <class Run>
+  void for_rounds(int64_t lines, bool accumulate, Run run) {
     std::vector<Pass> round;
     int64_t bytes = 0;
     for (const Plan &plan : plans_) {
       for (int64_t k = 0; k < plan.term->k; k += plan.depth) {
         const Pass pass{&plan, k, std::min(plan.depth, plan.term->k - k)};
-        const int64_t size = rows * pass.steps() * kWord;
+        const int64_t size = lines * pass.steps() * kWord;
         if (!round.empty() && bytes + size > kRoundBytes) {
-          run_round(round, row, rows, accumulate);
+          run(round, accumulate);
           accumulate = true;
           round.clear();
           bytes = 0;
@@ -87,25 +112,68 @@ class Product {
         bytes += size;
       }
     }
-    run_round(round, row, rows, accumulate);
+    run(round, accumulate);
   }
 
- private:
-  // All strips of columns. A single one packs the rows on its way, while they are in a cache.
   void run_round(std::vector<Pass> &passes, int64_t row, int64_t rows, bool add) {
-    const int64_t strips = divide_up(n_, kStrip), padded = round_up(rows, kernels_.mr);
-    int64_t words = 0;
-    for (const Pass &pass : passes) words += padded * pass.steps();
-    ScratchBlock panels(device_, strips > 1 ? words * kWord : 0);
-    if (strips > 1) pack_block(passes, row, rows, padded, panels.as<float>());
+    const int64_t padded = round_up(rows, kernels_.mr);
+    ScratchBlock panels(device_, padded * steps_of(passes) * kWord);
+    pack_block(passes, row, rows, padded, panels.as<float>());
     const int64_t parts =
-        std::clamp<int64_t>(divide_up(kWantedTasks, strips), 1, divide_up(rows, kTaskRows));
+        std::clamp<int64_t>(divide_up(kWantedTasks, strips()), 1, divide_up(rows, kTaskRows));
     const int64_t part_rows = round_up(divide_up(rows, parts), kernels_.mr);
-    device_.parallel(strips * parts, [&](int64_t task) {
+    device_.parallel(strips() * parts, [&](int64_t task) {
       const int64_t first = task % parts * part_rows;
       const int64_t last = std::min(rows, first + part_rows);
       if (first < last) run_strip(passes, row, first, last, task / parts * kStrip, add);
     });
+  }
+
+  void run_narrow_round(std::vector<Pass> &passes, int64_t rows, bool add) {
+    ScratchBlock panels(device_, strips() * kStrip * steps_of(passes) * kWord);
+    int64_t most = 0;
+    float *to = panels.as<float>();
+    for (Pass &pass : passes) {
+      pass.strips = to;
+      to += strips() * kStrip * pass.steps();
+      most = std::max(most, pass.steps());
+    }
+    device_.parallel(static_cast<int64_t>(passes.size()) * strips(), [&](int64_t task) {
+      const Pass &pass = passes[static_cast<size_t>(task / strips())];
+      const int64_t strip = task % strips();
+      pack_b(kernels_, pass.plan->term->b, pass.plan->as_bf16, pass.k, pass.depth, strip * kStrip,
+             width_of(strip), pass.strips + strip * kStrip * pass.steps());
+    });
+    const int64_t wanted = round_up(divide_up(rows, kWantedTasks), kernels_.mr);
+    const int64_t group = std::clamp(wanted, kFewestRows, kGroupRows);
+    device_.parallel_range(rows, group, [&](int64_t first, int64_t last) {
+      run_rows(passes, first, last, most, add);
+    });
+  }
+
+  // Rows [first, last) of a narrow product, all strips.
+  void run_rows(const std::vector<Pass> &passes, int64_t first, int64_t last, int64_t steps,
+                bool add) {
+    ScratchBlock panels(device_, round_up(last - first, kernels_.mr) * steps * kWord);
+    for (Pass pass : passes) {
+      pass.rows = panels.as<float>();
+      pass.first = first;
+      pack_rows(pass, 0, first, last);
+      SourceLines nothing = lines_of(pass, n_);
+      for (int64_t strip = 0; strip < strips(); ++strip) {
+        run_tiles(pass, 0, first, last, strip * kStrip, width_of(strip),
+                  pass.strips + strip * kStrip * pass.steps(), add, nothing);
+      }
+      add = true;
+    }
+  }
+
+  int64_t width_of(int64_t strip) const { return std::min(kStrip, n_ - strip * kStrip); }
+
+  static int64_t steps_of(const std::vector<Pass> &passes) {
+    int64_t steps = 0;
+    for (const Pass &pass : passes) steps += pass.steps();
+    return steps;
   }
 
   // Panels of all rows for each pass, one after the other.
@@ -140,22 +208,15 @@ class Product {
     const int64_t n = std::min(kStrip, n_ - column);
     int64_t words = 0;
     for (const Pass &pass : passes) words = std::max(words, pass.steps());
-    const int64_t own_rows = passes[0].rows ? 0 : round_up(last - first, kernels_.mr);
-    ScratchBlock scratch(device_, (kStrip + own_rows) * words * kWord);
-    float *panels = scratch.as<float>(), *own_panels = panels + kStrip * words;
+    ScratchBlock panels(device_, kStrip * words * kWord);
     for (size_t i = 0; i < passes.size(); ++i) {
-      Pass pass = passes[i];
-      if (!pass.rows) {
-        pass.rows = own_panels;
-        pass.first = first;
-        pack_rows(pass, row, first, last);
-      }
+      const Pass &pass = passes[i];
       pack_b(kernels_, pass.plan->term->b, pass.plan->as_bf16, pass.k, pass.depth, column, n,
-             panels);
+             panels.as<float>());
       SourceLines next = i + 1 < passes.size()
                              ? lines_of(passes[i + 1], column)
                              : lines_of(passes[0], column + kStrip * device_.threads());
-      run_tiles(pass, row, first, last, column, n, panels, add, next);
+      run_tiles(pass, row, first, last, column, n, panels.as<float>(), add, next);
       add = true;
     }
   }
@@ -237,6 +298,10 @@ void gemm(CpuDevice &device, int64_t m, int64_t n, const Term *terms, int count,
   product.add_terms(terms, count);
   if (product.empty()) {
     if (!accumulate) product.clear(m);
+    return;
+  }
+  if (product.narrow(m)) {
+    product.run_narrow(m, accumulate);
     return;
   }
   const int64_t rows = divide_up(m, divide_up(m, kMostRows));
