@@ -6,6 +6,7 @@
 #include "cpu/cpu_device.h"
 #include "cpu/kernels/gemm.h"
 #include "cpu/operations.h"
+#include "cpu/rounding.h"
 
 namespace cria::cpu {
 namespace {
@@ -64,8 +65,8 @@ void copy_box(CpuDevice &device, Box box, const T *x, T *y) {
   const int64_t rows = box.dims[row_axis], cols = box.dims[col_axis];
   // Where both sides run along the same axis, whole runs are copied; else square tiles.
   const int64_t tile_cols = box.a[col_axis] == 1 && box.b[col_axis] == 1 ? 4096 : kTile;
-  const int64_t row_tiles = (rows + kTile - 1) / kTile;
-  const int64_t col_tiles = (cols + tile_cols - 1) / tile_cols;
+  const int64_t row_tiles = divide_up(rows, kTile);
+  const int64_t col_tiles = divide_up(cols, tile_cols);
   int64_t planes = 1;
   for (int32_t i = 0; i < row_axis; ++i) planes *= box.dims[i];
   const int64_t tile = std::min(rows, kTile) * std::min(cols, tile_cols);

@@ -12,6 +12,7 @@
 #include "cpu/gemm/gemm.h"
 #include "cpu/kernels/logits.h"
 #include "cpu/operations.h"
+#include "cpu/rounding.h"
 
 namespace cria::cpu {
 namespace {
@@ -111,8 +112,8 @@ void for_rows(CpuDevice &device, const Head &head, const std::vector<int64_t> &r
   if (count == 0) return;
   const LogitKernels &kernels = logit_kernels(device.tier);
   const int64_t most = std::clamp(kChunkLogits / v, kFewestRows, kMostRows);
-  const int64_t chunks = (count + most - 1) / most;
-  const int64_t step = (count + chunks - 1) / chunks;
+  const int64_t chunks = divide_up(count, most);
+  const int64_t step = divide_up(count, chunks);
   ScratchBlock logits(device, step * v * static_cast<int64_t>(sizeof(float)));
   for (int64_t first = 0; first < count; first += step) {
     const int64_t n = std::min(step, count - first);

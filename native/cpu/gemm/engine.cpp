@@ -21,7 +21,7 @@ constexpr int64_t kTransposedSteps = 32;  // of a transposed A, read at a time
 constexpr int64_t kLargestTile = 6 * 64;
 constexpr int64_t kWord = 4;  // bytes of a float and of a pair of bf16
 constexpr int64_t kRoundBytes =
-    4 << 20;  // panels of A that stay in a shared cache while all strips pass
+    4 << 20;  // shared panels that stay in a cache while all tasks read them
 
 // A term with the choices that its shape and the tier lead to.
 struct Plan {
@@ -131,48 +131,55 @@ class Product {
 
   void run_narrow_round(std::vector<Pass> &passes, int64_t rows, bool add) {
     ScratchBlock panels(device_, strips() * kStrip * steps_of(passes) * kWord);
-    int64_t most = 0;
     float *to = panels.as<float>();
     for (Pass &pass : passes) {
       pass.strips = to;
       to += strips() * kStrip * pass.steps();
-      most = std::max(most, pass.steps());
     }
     device_.parallel(static_cast<int64_t>(passes.size()) * strips(), [&](int64_t task) {
       const Pass &pass = passes[static_cast<size_t>(task / strips())];
-      const int64_t strip = task % strips();
-      pack_b(kernels_, pass.plan->term->b, pass.plan->as_bf16, pass.k, pass.depth, strip * kStrip,
-             width_of(strip), pass.strips + strip * kStrip * pass.steps());
+      const int64_t column = task % strips() * kStrip;
+      pack_strip(pass, column, pass.strips + column * pass.steps());
     });
     const int64_t wanted = round_up(divide_up(rows, kWantedTasks), kernels_.mr);
     const int64_t group = std::clamp(wanted, kFewestRows, kGroupRows);
-    device_.parallel_range(rows, group, [&](int64_t first, int64_t last) {
-      run_rows(passes, first, last, most, add);
-    });
+    device_.parallel_range(
+        rows, group, [&](int64_t first, int64_t last) { run_rows(passes, first, last, add); });
   }
 
   // Rows [first, last) of a narrow product, all strips.
-  void run_rows(const std::vector<Pass> &passes, int64_t first, int64_t last, int64_t steps,
-                bool add) {
-    ScratchBlock panels(device_, round_up(last - first, kernels_.mr) * steps * kWord);
+  void run_rows(const std::vector<Pass> &passes, int64_t first, int64_t last, bool add) {
+    ScratchBlock panels(device_,
+                        round_up(last - first, kernels_.mr) * most_steps_of(passes) * kWord);
     for (Pass pass : passes) {
       pass.rows = panels.as<float>();
       pass.first = first;
       pack_rows(pass, 0, first, last);
       SourceLines nothing = lines_of(pass, n_);
-      for (int64_t strip = 0; strip < strips(); ++strip) {
-        run_tiles(pass, 0, first, last, strip * kStrip, width_of(strip),
-                  pass.strips + strip * kStrip * pass.steps(), add, nothing);
+      for (int64_t column = 0; column < n_; column += kStrip) {
+        run_tiles(pass, 0, first, last, column, width_of(column),
+                  pass.strips + column * pass.steps(), add, nothing);
       }
       add = true;
     }
   }
 
-  int64_t width_of(int64_t strip) const { return std::min(kStrip, n_ - strip * kStrip); }
+  // Columns of the strip that begins at one.
+  int64_t width_of(int64_t column) const { return std::min(kStrip, n_ - column); }
+
+  void pack_strip(const Pass &pass, int64_t column, float *panels) {
+    pack_b(kernels_, pass.plan->term->b, pass.plan->as_bf16, pass.k, pass.depth, column,
+           width_of(column), panels);
+  }
 
   static int64_t steps_of(const std::vector<Pass> &passes) {
     int64_t steps = 0;
     for (const Pass &pass : passes) steps += pass.steps();
+    return steps;
+  }
+  static int64_t most_steps_of(const std::vector<Pass> &passes) {
+    int64_t steps = 0;
+    for (const Pass &pass : passes) steps = std::max(steps, pass.steps());
     return steps;
   }
 
@@ -205,18 +212,14 @@ class Product {
   // Rows [first, last) of the block that starts at `row`, for one strip of columns.
   void run_strip(const std::vector<Pass> &passes, int64_t row, int64_t first, int64_t last,
                  int64_t column, bool add) {
-    const int64_t n = std::min(kStrip, n_ - column);
-    int64_t words = 0;
-    for (const Pass &pass : passes) words = std::max(words, pass.steps());
-    ScratchBlock panels(device_, kStrip * words * kWord);
+    ScratchBlock panels(device_, kStrip * most_steps_of(passes) * kWord);
     for (size_t i = 0; i < passes.size(); ++i) {
       const Pass &pass = passes[i];
-      pack_b(kernels_, pass.plan->term->b, pass.plan->as_bf16, pass.k, pass.depth, column, n,
-             panels.as<float>());
+      pack_strip(pass, column, panels.as<float>());
       SourceLines next = i + 1 < passes.size()
                              ? lines_of(passes[i + 1], column)
                              : lines_of(passes[0], column + kStrip * device_.threads());
-      run_tiles(pass, row, first, last, column, n, panels.as<float>(), add, next);
+      run_tiles(pass, row, first, last, column, width_of(column), panels.as<float>(), add, next);
       add = true;
     }
   }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cpu/gemm/pack.h"
+#include "cpu/rounding.h"
 
 namespace cria::cpu {
 namespace {
@@ -109,13 +110,13 @@ void gemv(CpuDevice &device, const GemmKernels &kernels, int64_t m, int64_t n, c
   const bool runs = kernels.dot_nf4 && reader.has_runs() && !term.a.dropout.active();
   std::optional<ScratchBlock> copy;
   if (runs) {
-    x.ld = (term.k + 127) / 128 * 128 / kernels.nf4_per_float;
+    x.ld = round_up(term.k, 128) / kernels.nf4_per_float;
     copy.emplace(device, m * x.ld * 4);
     for (int64_t i = 0; i < m; ++i)
       kernels.order_nf4(term.k, term.a.data + i * term.a.ld, copy->as<float>() + i * x.ld);
     x.rows = copy->as<void>();
   } else if (as_bf16 || term.a.dropout.active()) {
-    x.ld = (term.k + 31) / 32 * 32;
+    x.ld = round_up(term.k, 32);
     copy.emplace(device, m * x.ld * (as_bf16 ? 2 : 4));
     convert_rows(kernels, term.a, as_bf16, 0, m, 0, term.k, copy->as<void>(), x.ld);
     x.rows = copy->as<void>();

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/rounding.h"
+
 namespace cria::cpu {
 namespace {
 
@@ -45,7 +47,7 @@ void pack_columns(const GemmKernels &kernels, const RowReader &reader, bool as_b
         source = stage;
         ld = kRowChunk;
       }
-      kernels.transpose(rows, (length + per_word - 1) / per_word, source, ld / per_word,
+      kernels.transpose(rows, divide_up(length, per_word), source, ld / per_word,
                         panel + at / per_word * kernels.nr + row, kernels.nr);
     }
   }
@@ -90,7 +92,7 @@ void pack_a(const GemmKernels &kernels, const MatrixA &a, bool as_bf16, int64_t 
   for (int64_t at = 0; at < n; at += most) {
     const int64_t length = std::min(most, n - at);
     convert_rows(kernels, a, as_bf16, row, rows, first + at, length, stage, most);
-    kernels.rows_to_panel((length + per_word - 1) / per_word, height, stage, kSteps,
+    kernels.rows_to_panel(divide_up(length, per_word), height, stage, kSteps,
                           static_cast<uint32_t *>(panel) + at / per_word * kernels.mr);
   }
 }
