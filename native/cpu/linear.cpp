@@ -52,7 +52,7 @@ void add_db(CpuDevice &device, int64_t m, int64_t n, const Adapter &lora, const 
   ScratchBlock product(device, rank * n * static_cast<int64_t>(sizeof(float)));
   float *from = product.as<float>();
   const Term term{m, {t, rank, true}, plain(dy, n), lora.scale};
-  gemm(device, rank, n, &term, 1, false, from, n);
+  multiply(device, rank, n, &term, 1, false, from, n);
   device.parallel_range(n, 1024, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       for (int64_t r = 0; r < rank; ++r) db[i * rank + r] += from[r * n + i];
@@ -86,7 +86,7 @@ void backward(CpuDevice &device, const Weight &w, int64_t m, const float *x, con
   }
   if (rank > 0 && da) {
     const Term term{m, {u, rank, true}, plain(x, k, lora.dropout)};
-    gemm(device, rank, k, &term, 1, true, da, k);
+    multiply(device, rank, k, &term, 1, true, da, k);
   }
   if (rank > 0 && db) add_db(device, m, n, lora, t, dy, db);
 }

@@ -397,7 +397,11 @@ struct MatmulRegistration {
                                           {1, 13, 3, 8640},
                                           {1, 100, 100, 257},
                                           {1, 1, 130, 96},
-                                          {1, 130, 1, 96}})
+                                          {1, 130, 1, 96},
+                                          {1, 16, 2100, 37},
+                                          {1, 32, 700, 50},
+                                          {1, 33, 130, 50},
+                                          {1, 70, 16, 700}})
       add(s, "matmul ", [](Case run) { return run; });
     // Rows of whole vectors: a few rows, and tiles with edges on both sides.
     for (Product s : std::vector<Product>{{1, 8, 72, 64}, {3, 20, 4, 12}, {2, 132, 148, 36}})

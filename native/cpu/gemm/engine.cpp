@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "cpu/gemm/few_rows.h"
 #include "cpu/gemm/gemm.h"
 #include "cpu/gemm/gemv.h"
 #include "cpu/gemm/pack.h"
@@ -30,13 +31,14 @@ struct Plan {
   int64_t depth;  // steps of k per pass
 };
 
-// Steps [k, k+depth) of a term, and the panels for them: of A, of the rows from `first` of a block on; in a narrow product
-// of all strips of B.
+// Steps [k, k+depth) of a term, and the panels for them: of A, of the rows from `first` of a block on, or A itself; in a narrow
+// product of all strips of B.
 struct Pass {
   const Plan *plan;
   int64_t k, depth;
   float *rows = nullptr;
   int64_t first = 0;
+  StridedA in_place = {};  // row 0 of the block and those after it, instead of panels
   float *strips = nullptr;
 
   // Words of a row or column of a panel: floats or pairs.
@@ -154,7 +156,13 @@ class Product {
     for (Pass pass : passes) {
       pass.rows = panels.as<float>();
       pass.first = first;
-      pack_rows(pass, 0, first, last);
+      const MatrixA &a = pass.plan->term->a;
+      // The panels of a row are not worth their making for a single strip.
+      if (strips() == 1 && !pass.plan->as_bf16 && !a.transposed && !a.dropout.active()) {
+        pass.in_place = {a.data + pass.k, a.ld, 1};
+      } else {
+        pack_rows(pass, 0, first, last);
+      }
       SourceLines nothing = lines_of(pass, n_);
       for (int64_t column = 0; column < n_; column += kStrip) {
         run_tiles(pass, 0, first, last, column, width_of(column),
@@ -265,9 +273,14 @@ class Product {
   void multiply_tile(const Pass &pass, int64_t i, const float *panel, int height, int width,
                      bool add, float *c, int64_t ldc) {
     const int64_t steps = pass.steps();
+    const float alpha = pass.plan->term->alpha;
+    if (StridedA a = pass.in_place; a.data) {
+      a.data += i * a.row;
+      kernels_.tile_in_place(steps, a, panel, height, width, alpha, add, c, ldc);
+      return;
+    }
     const auto tile = pass.plan->as_bf16 ? kernels_.tile_bf16 : kernels_.tile_f32;
-    tile(steps, pass.rows + (i - pass.first) * steps, panel, height, width, pass.plan->term->alpha,
-         add, c, ldc);
+    tile(steps, pass.rows + (i - pass.first) * steps, panel, height, width, alpha, add, c, ldc);
   }
 
   // The mask applies to this term alone, so its tile is made apart and then added.
@@ -319,6 +332,10 @@ void multiply(CpuDevice &device, int64_t m, int64_t n, const Term *terms, int co
   for (; count > 0 && gemv_serves(m, *terms); ++terms, --count) {
     gemv(device, kernels, m, n, *terms, multiplies_bf16(kernels, *terms), accumulate, c, ldc);
     accumulate = true;
+  }
+  if (count == 1 && few_rows_serve(m, n, *terms)) {
+    few_rows(device, kernels, m, n, *terms, accumulate, c, ldc);
+    return;
   }
   gemm(device, m, n, terms, count, accumulate, c, ldc);
 }

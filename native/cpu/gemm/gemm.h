@@ -53,8 +53,7 @@ struct Term {
 void gemm(CpuDevice &device, int64_t m, int64_t n, const Term *terms, int count, bool accumulate,
           float *c, int64_t ldc);
 
-// The same, but a few rows take the path that streams the weight past them (gemv.h), with sums in
-// another order.
+// The same, but a few rows take paths that stream B past them (gemv.h, few_rows.h), with sums in another order.
 void multiply(CpuDevice &device, int64_t m, int64_t n, const Term *terms, int count,
               bool accumulate, float *c, int64_t ldc);
 

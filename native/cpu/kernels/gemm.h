@@ -18,19 +18,31 @@ struct Nf4Rows {
   int64_t scale_stride;
 };
 
+// A float32 A where it lies: element (i, k) is data[i*row + k*step].
+struct StridedA {
+  const float *data;
+  int64_t row, step;
+};
+
 // Tile sizes and routines of one tier. A panel of A holds mr rows, one of B nr columns, as 32-bit words: [k][mr] and [k][nr]
-// floats, or [k/2][mr] and [k/2][nr] pairs (k, k+1) of bf16. Sources have the alignment of their elements only; panels of B
-// are 64-byte aligned.
+// floats, or [k/2][mr] and [k/2][nr] pairs of bf16. Sources have the alignment of their elements only.
 struct GemmKernels {
   int mr, nr;       // rows and columns of a tile
   int64_t kc_f32;   // most reduction steps per pass over C, multiples of 64
   int64_t kc_bf16;  // 0 when the tier does not multiply bf16
 
-  // c[i][j] = (add ? c[i][j] : 0) + alpha * sum_k a[k][i] * b[k][j] for i < m <= mr, j < n <= nr, over panels of so many
+  // c[i][j] = (add ? c[i][j] : 0) + alpha * sum_k a[i][k] * b[k][j] for i < m <= mr, j < n <= nr, over panels of so many
   // words a row. The bits of a row do not depend on m.
   using Tile = void (*)(int64_t words, const float *a, const float *b, int m, int n, float alpha,
                         bool add, float *c, int64_t ldc);
   Tile tile_f32, tile_bf16;  // the latter null without bf16
+  // The same with A in place.
+  void (*tile_in_place)(int64_t k, StridedA a, const float *b, int m, int n, float alpha, bool add,
+                        float *c, int64_t ldc);
+  // c[i*ldc + j] += sum_k a[i][k] * b[k*ldb + j] for i < m, j < n, both operands in place and k small (a rank-k
+  // update). Bits of an element depend on neither m nor n.
+  void (*rank_update)(int64_t k, StridedA a, const float *b, int64_t ldb, int64_t m, int64_t n,
+                      float *c, int64_t ldc);
 
   // Panels of A from 32-bit words: to[k*mr + i] = from[i*ldf + k], or from[k*ldf + i] where A is stored transposed, for
   // i < m <= mr.

@@ -12,6 +12,9 @@ constexpr int kPanelRows = 6;
 constexpr int kPanelRows = 4;
 #endif
 
+// gemm_update.cpp
+void rank_update(int64_t k, StridedA a, const float *b, int64_t ldb, int64_t m, int64_t n, float *c,
+                 int64_t ldc);
 // gemm_pack.cpp
 void rows_to_panel(int64_t k, int m, const void *from, int64_t ldf, void *to);
 void columns_to_panel(int64_t k, int m, const void *from, int64_t ldf, void *to);

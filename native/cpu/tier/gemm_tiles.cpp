@@ -1,6 +1,6 @@
 // gemm_tiles.cpp: the register tiles of the matrix multiplication and the table of the tier's matrix routines.
 //
-// Vectors run along the columns of a packed panel of B, elements of A are broadcast. A tile of M rows and V vectors
+// Vectors run along the columns of B, elements of A are broadcast. A tile of M rows and V vectors
 // keeps M*V accumulators in registers: 6x4 of 16 lanes (AVX-512), 6x2 of 8 (AVX2), 4x2 of 4 (portable).
 #include <algorithm>
 
@@ -23,6 +23,12 @@ constexpr int kColumns = kVectors * W;
 constexpr int64_t kLine = 16;  // floats of a line of the cache
 constexpr int kUnroll = 2;     // steps of k; with more, GCC 12 spills accumulators
 
+// A panel of A, as a StridedA with strides known beforehand.
+struct PanelA {
+  const float *data;
+  static constexpr int64_t row = 1, step = kRows;
+};
+
 // Writes the accumulators of a tile to c; the last vector of a row has so many lanes.
 template <int M, int V>
 CRIA_INLINE void store_tile(const vf (&acc)[M][V], int64_t lanes, float alpha, bool add, float *c,
@@ -40,18 +46,17 @@ CRIA_INLINE void store_tile(const vf (&acc)[M][V], int64_t lanes, float alpha, b
 }
 
 template <class Step, int M, int V>
-CRIA_INLINE void add_step(const float *a, const float *b, vf (&acc)[M][V]) {
+CRIA_INLINE void add_step(const float *a, int64_t row, const float *b, vf (&acc)[M][V]) {
   typename Step::Vector column[V];
   for (int v = 0; v < V; ++v) column[v] = Step::read(b + v * W);
   for (int i = 0; i < M; ++i) {
-    const typename Step::Vector x = Step::broadcast(a + i);
+    const typename Step::Vector x = Step::broadcast(a + i * row);
     for (int v = 0; v < V; ++v) acc[i][v] = Step::add_product(x, column[v], acc[i][v]);
   }
 }
 
-template <class Step, int M, int V>
-void tile_of(int64_t k, const float *a, const float *b, int n, float alpha, bool add, float *c,
-             int64_t ldc) {
+template <class Step, int M, int V, class A>
+void tile_of(int64_t k, A a, const float *b, int n, float alpha, bool add, float *c, int64_t ldc) {
   // C, wanted at the end, may have to come from memory.
   for (int i = 0; i < M; ++i) {
     for (int64_t j = 0; j < V * W; j += kLine) __builtin_prefetch(c + i * ldc + j, 1);
@@ -60,11 +65,12 @@ void tile_of(int64_t k, const float *a, const float *b, int n, float alpha, bool
   for (int i = 0; i < M; ++i) {
     for (int v = 0; v < V; ++v) acc[i][v] = vf{};
   }
-  for (; k >= kUnroll; k -= kUnroll, a += kUnroll * kRows, b += kUnroll * kColumns) {
+  for (; k >= kUnroll; k -= kUnroll, a.data += kUnroll * a.step, b += kUnroll * kColumns) {
 #pragma GCC unroll 8
-    for (int u = 0; u < kUnroll; ++u) add_step<Step>(a + u * kRows, b + u * kColumns, acc);
+    for (int u = 0; u < kUnroll; ++u)
+      add_step<Step>(a.data + u * a.step, a.row, b + u * kColumns, acc);
   }
-  for (; k > 0; --k, a += kRows, b += kColumns) add_step<Step>(a, b, acc);
+  for (; k > 0; --k, a.data += a.step, b += kColumns) add_step<Step>(a.data, a.row, b, acc);
   const int64_t lanes = n - (V - 1) * W;
   if (lanes == W) {
     store_tile(acc, W, alpha, add, c, ldc);
@@ -85,9 +91,9 @@ inline void pick_vectors(int n, Arguments... arguments) {
   tile_of<Step, M, 1>(arguments...);
 }
 
-template <class Step>
-void tile(int64_t k, const float *a, const float *b, int m, int n, float alpha, bool add, float *c,
-          int64_t ldc) {
+template <class Step, class A>
+inline void pick_rows(int64_t k, A a, const float *b, int m, int n, float alpha, bool add, float *c,
+                      int64_t ldc) {
   if constexpr (kRows >= 6) {
     if (m == 6) return pick_vectors<Step, 6>(n, k, a, b, n, alpha, add, c, ldc);
     if (m == 5) return pick_vectors<Step, 5>(n, k, a, b, n, alpha, add, c, ldc);
@@ -98,18 +104,35 @@ void tile(int64_t k, const float *a, const float *b, int m, int n, float alpha, 
   pick_vectors<Step, 1>(n, k, a, b, n, alpha, add, c, ldc);
 }
 
+template <class Step>
+void tile(int64_t words, const float *a, const float *b, int m, int n, float alpha, bool add,
+          float *c, int64_t ldc) {
+  pick_rows<Step>(words, PanelA{a}, b, m, n, alpha, add, c, ldc);
+}
+
+void tile_in_place(int64_t k, StridedA a, const float *b, int m, int n, float alpha, bool add,
+                   float *c, int64_t ldc) {
+  pick_rows<Floats>(k, a, b, m, n, alpha, add, c, ldc);
+}
+
 }  // namespace
 
 extern const GemmKernels gemm_kernels = {
-    kRows,         kColumns,         kDepth,
+    kRows,         kColumns,
+    kDepth,
 #if CRIA_TIER >= 3
-    1792,          tile<Floats>,     tile<Pairs>,
+    1792,          tile<Floats>,
+    tile<Pairs>,
 #else
     0,           tile<Floats>,     nullptr,
 #endif
-    rows_to_panel, columns_to_panel, transpose,    transpose_widened,
-    interleave,    to_bf16,          widen,        copy,
-    nested_scales, nf4_to_bf16,      nf4_to_f32,   dropout,
+    tile_in_place, rank_update,
+    rows_to_panel, columns_to_panel,
+    transpose,     transpose_widened,
+    interleave,    to_bf16,
+    widen,         copy,
+    nested_scales, nf4_to_bf16,
+    nf4_to_f32,    dropout,
     dot_f32,       dot_widened,
 #if CRIA_TIER >= 3
     dot_bf16,
@@ -117,7 +140,8 @@ extern const GemmKernels gemm_kernels = {
     nullptr,
 #endif
 #if CRIA_TIER >= 1
-    dot_nf4,       order_nf4,        kNf4PerFloat,
+    dot_nf4,       order_nf4,
+    kNf4PerFloat,
 #else
     nullptr,     nullptr,    1,
 #endif
