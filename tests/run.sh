@@ -106,6 +106,23 @@ run_counted() {
   add_counts "$p" "$f" 0 "$name"
 }
 
+# sharded PROGRAM ARGUMENT...: its cases, divided among as many processes as there are processors (for memory 8 at most); prints
+# what they print and the sum of their counts, which it leaves out if a process has none.
+sharded() {
+  local shards i status=0 processes=() logs=()
+  shards="$(nproc)"
+  ((shards <= 8)) || shards=8
+  for ((i = 1; i <= shards; i++)); do
+    logs+=("$root/build/shard-$i.log")
+    "$@" --shard "$i/$shards" >"$root/build/shard-$i.log" 2>&1 &
+    processes+=($!)
+  done
+  for i in "${processes[@]}"; do wait "$i" || status=$?; done
+  awk -v wanted="$shards" '/^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3; n++; next } { print }
+    END { if (n == wanted) print p " passed, " f " failed" }' "${logs[@]}"
+  return "$status"
+}
+
 check_native() {
   if ! cmake -P "$root/native/cmake/build.cmake" >>"$log" 2>&1; then
     show_failure "the native build"
@@ -130,9 +147,9 @@ check_native() {
   if [[ -x "$root/build/native/cria_conformance" ]]; then
     run_counted "native conformance" "$root/build/native/cria_conformance"
     # Three settings have all modes of asynchronous copies, 24 all of them under all eight schedules.
-    run_counted "conformance of the CUDA kernels on the emulator" "$root/build/native/cria_conformance" --device simt \
+    run_counted "conformance of the CUDA kernels on the emulator" sharded "$root/build/native/cria_conformance" --device simt \
       --runs "$([[ -n "$slow" ]] && echo 24 || echo 8)" ${slow:+--slow}
-    run_counted "conformance of the kernels for sm_90a on the emulator" "$root/build/native/cria_conformance" --device simt \
+    run_counted "conformance of the kernels for sm_90a on the emulator" sharded "$root/build/native/cria_conformance" --device simt \
       --arch sm_90a --filter "nf4 linear" --runs "$([[ -n "$slow" ]] && echo 24 || echo 3)"
   fi
   return 0

@@ -12,6 +12,7 @@ struct Options {
   std::string architecture = "sm_90";  // of the emulator
   bool slow = false, mutate = false;
   int runs = 3;
+  size_t shard = 0, shards = 1;
 };
 
 struct Total {
@@ -37,13 +38,15 @@ bool close(Context &context) {
 }
 
 std::vector<const NamedCase *> chosen(const Context &context, const Options &options) {
-  std::vector<const NamedCase *> out;
+  std::vector<const NamedCase *> all;
   for (const NamedCase &test : cases()) {
     if (test.run_on == RunOn::slow && !options.slow) continue;
     if (test.run_on == RunOn::cpu && !context.is_cpu()) continue;
     if (test.run_on == RunOn::gpu && context.is_cpu()) continue;
-    if (test.name.find(options.filter) != std::string::npos) out.push_back(&test);
+    if (test.name.find(options.filter) != std::string::npos) all.push_back(&test);
   }
+  std::vector<const NamedCase *> out;
+  for (size_t i = options.shard; i < all.size(); i += options.shards) out.push_back(all[i]);
   return out;
 }
 
@@ -81,14 +84,25 @@ void run_on(const char *tier, const Options &options, Total &total) {
 int usage() {
   std::printf(
       "usage: cria_conformance [--slow] [--device D] [--tier T] [--filter TEXT] [--runs N] "
-      "[--arch A] [--mutate]\n"
+      "[--arch A] [--mutate] [--shard I/N]\n"
       "  --runs N   on simt: schedules and modes of asynchronous copies that each case runs "
       "under;\n"
       "             without --slow a case that has taken half a second is not repeated\n"
       "  --arch A   on simt: the architecture it stands for, sm_90 by default; sm_90a for kernels "
       "of its own\n"
-      "  --mutate   on simt: removes each synchronising call in turn and reports what notices\n");
+      "  --mutate   on simt: removes each synchronising call in turn and reports what notices\n"
+      "  --shard I/N  only every Nth case, from the Ith on\n");
   return 2;
+}
+
+// Reads "I/N", 1 <= I <= N.
+bool read_shard(const char *text, Options &options) {
+  char *end = nullptr;
+  const unsigned long number = std::strtoul(text, &end, 10);
+  if (*end != '/') return false;
+  options.shards = std::strtoul(end + 1, &end, 10);
+  options.shard = number - 1;
+  return *end == '\0' && options.shard < options.shards;
 }
 
 bool read(Options &options, int argc, char **argv) {
@@ -110,6 +124,8 @@ bool read(Options &options, int argc, char **argv) {
       options.architecture = argv[++i];
     } else if (argument == "--runs" && more) {
       options.runs = std::atoi(argv[++i]);
+    } else if (argument == "--shard" && more) {
+      if (!read_shard(argv[++i], options)) return false;
     } else {
       return false;
     }
