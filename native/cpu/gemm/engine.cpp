@@ -1,5 +1,6 @@
 // engine.cpp: the loops of the matrix product around packing and tiles.
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "cpu/gemm/few_rows.h"
@@ -31,8 +32,8 @@ struct Plan {
   int64_t depth;  // steps of k per pass
 };
 
-// Steps [k, k+depth) of a term, and the panels for them: of A, of the rows from `first` of a block on, or A itself; in a narrow
-// product of all strips of B.
+// Steps [k, k+depth) of a term, and the panels for them: of A, of the rows from `first` of a block on, or A itself; of all
+// strips of B where tasks share them.
 struct Pass {
   const Plan *plan;
   int64_t k, depth;
@@ -80,10 +81,15 @@ class Product {
     return strips() == 1 || (strips() < kWantedTasks && rows > kMostRows);
   }
 
-  // Rows [row, row+rows) of C by strips of columns: A is packed once, each strip of B by its task.
+  // Rows [row, row+rows) of C by strips of columns: A is packed once, each strip of B by its task, or once too where several
+  // tasks share a strip.
   void run_block(int64_t row, int64_t rows, bool accumulate) {
-    for_rounds(rows, accumulate,
-               [&](std::vector<Pass> &passes, bool add) { run_round(passes, row, rows, add); });
+    const int64_t parts =
+        std::clamp<int64_t>(divide_up(kWantedTasks, strips()), 1, divide_up(rows, kTaskRows));
+    const int64_t lines = rows + (parts > 1 ? strips() * kStrip : 0);
+    for_rounds(lines, accumulate, [&](std::vector<Pass> &passes, bool add) {
+      run_round(passes, row, rows, parts, add);
+    });
   }
 
   // All rows of C by groups of rows: B is packed once, each group of rows of A by its task.
@@ -117,12 +123,15 @@ class Product {
     run(round, accumulate);
   }
 
-  void run_round(std::vector<Pass> &passes, int64_t row, int64_t rows, bool add) {
+  void run_round(std::vector<Pass> &passes, int64_t row, int64_t rows, int64_t parts, bool add) {
     const int64_t padded = round_up(rows, kernels_.mr);
     ScratchBlock panels(device_, padded * steps_of(passes) * kWord);
     pack_block(passes, row, rows, padded, panels.as<float>());
-    const int64_t parts =
-        std::clamp<int64_t>(divide_up(kWantedTasks, strips()), 1, divide_up(rows, kTaskRows));
+    std::optional<ScratchBlock> shared;
+    if (parts > 1) {
+      shared.emplace(device_, strips() * kStrip * steps_of(passes) * kWord);
+      pack_strips(passes, shared->as<float>());
+    }
     const int64_t part_rows = round_up(divide_up(rows, parts), kernels_.mr);
     device_.parallel(strips() * parts, [&](int64_t task) {
       const int64_t first = task % parts * part_rows;
@@ -133,7 +142,15 @@ class Product {
 
   void run_narrow_round(std::vector<Pass> &passes, int64_t rows, bool add) {
     ScratchBlock panels(device_, strips() * kStrip * steps_of(passes) * kWord);
-    float *to = panels.as<float>();
+    pack_strips(passes, panels.as<float>());
+    const int64_t wanted = round_up(divide_up(rows, kWantedTasks), kernels_.mr);
+    const int64_t group = std::clamp(wanted, kFewestRows, kGroupRows);
+    device_.parallel_range(
+        rows, group, [&](int64_t first, int64_t last) { run_rows(passes, first, last, add); });
+  }
+
+  // Panels of all strips for each pass, one after the other.
+  void pack_strips(std::vector<Pass> &passes, float *to) {
     for (Pass &pass : passes) {
       pass.strips = to;
       to += strips() * kStrip * pass.steps();
@@ -143,10 +160,6 @@ class Product {
       const int64_t column = task % strips() * kStrip;
       pack_strip(pass, column, pass.strips + column * pass.steps());
     });
-    const int64_t wanted = round_up(divide_up(rows, kWantedTasks), kernels_.mr);
-    const int64_t group = std::clamp(wanted, kFewestRows, kGroupRows);
-    device_.parallel_range(
-        rows, group, [&](int64_t first, int64_t last) { run_rows(passes, first, last, add); });
   }
 
   // Rows [first, last) of a narrow product, all strips.
@@ -220,14 +233,18 @@ class Product {
   // Rows [first, last) of the block that starts at `row`, for one strip of columns.
   void run_strip(const std::vector<Pass> &passes, int64_t row, int64_t first, int64_t last,
                  int64_t column, bool add) {
-    ScratchBlock panels(device_, kStrip * most_steps_of(passes) * kWord);
+    const bool packed = passes[0].strips;
+    ScratchBlock panels(device_, packed ? 0 : kStrip * most_steps_of(passes) * kWord);
     for (size_t i = 0; i < passes.size(); ++i) {
       const Pass &pass = passes[i];
-      pack_strip(pass, column, panels.as<float>());
-      SourceLines next = i + 1 < passes.size()
-                             ? lines_of(passes[i + 1], column)
-                             : lines_of(passes[0], column + kStrip * device_.threads());
-      run_tiles(pass, row, first, last, column, width_of(column), panels.as<float>(), add, next);
+      const float *strip = packed ? pass.strips + column * pass.steps() : panels.as<float>();
+      SourceLines next = lines_of(pass, n_);
+      if (!packed) {
+        pack_strip(pass, column, panels.as<float>());
+        next = i + 1 < passes.size() ? lines_of(passes[i + 1], column)
+                                     : lines_of(passes[0], column + kStrip * device_.threads());
+      }
+      run_tiles(pass, row, first, last, column, width_of(column), strip, add, next);
       add = true;
     }
   }
