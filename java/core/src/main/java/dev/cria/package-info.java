@@ -16,8 +16,8 @@
  * <p>Failures are {@link dev.cria.CriaException}s whose message names the operation, what was wrong
  * and the values. Shapes are checked before native code runs.
  *
- * <p>The native library is found in {@code -Dcria.library.path}, in {@code java.library.path}, or
- * in the jar. Programs run with {@code --enable-native-access=dev.cria} (on the class path {@code
- * ALL-UNNAMED}).
+ * <p>The native library is found where {@code -Dcria.library.path} says, or without it in {@code
+ * java.library.path} or in the jar. Programs run with {@code --enable-native-access=dev.cria} (on
+ * the class path {@code ALL-UNNAMED}).
  */
 package dev.cria;

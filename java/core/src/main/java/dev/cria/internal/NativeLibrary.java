@@ -19,8 +19,8 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds and opens libcria once: in {@code -Dcria.library.path} (a folder or the file), in {@code
- * java.library.path}, then in the jar.
+ * Finds and opens libcria once: where {@code -Dcria.library.path} (a folder or the file) says, or
+ * without it in {@code java.library.path}, then in the jar.
  */
 public final class NativeLibrary {
   /** System property that names the library file or its folder. */
@@ -143,10 +143,14 @@ public final class NativeLibrary {
     String name = System.mapLibraryName("cria");
     if (!path.isEmpty()) {
       Path given = Path.of(path);
-      NativeLibrary library = open(Files.isDirectory(given) ? given.resolve(name) : given, tried);
-      if (library != null) {
-        return library;
+      Path file = Files.isDirectory(given) ? given.resolve(name) : given;
+      NativeLibrary library = open(file, tried);
+      if (library == null) {
+        throw new CriaException(
+            "native library: there is no %s, which -D%s names; name the folder of %s or leave it out"
+                .formatted(file, PATH_PROPERTY, name));
       }
+      return library;
     }
     for (String folder : javaPath.split(File.pathSeparator)) {
       if (!folder.isEmpty()) {

@@ -18,14 +18,25 @@ class NativeLibraryTest {
   @Test
   void allTriedPlacesAreNamed() {
     assertThatThrownBy(
-            () -> NativeLibrary.find("/opt/x", folder + File.pathSeparator + "/opt/y", "no/such"))
+            () -> NativeLibrary.find("", folder + File.pathSeparator + "/opt/y", "no/such"))
         .isInstanceOf(CriaException.class)
         .hasMessage(
-            "native library: not found; tried: /opt/x, "
+            "native library: not found; tried: "
                 + folder.resolve(NAME)
                 + ", /opt/y/"
                 + NAME
                 + ", jar:no/such; name its folder with -Dcria.library.path");
+  }
+
+  @Test
+  void anotherPlaceDoesNotReplaceTheNamedOne() throws IOException {
+    Files.copy(NativeLibrary.load().file(), folder.resolve(NAME));
+    assertThatThrownBy(() -> NativeLibrary.find("/opt/x", folder.toString(), "no/such"))
+        .isInstanceOf(CriaException.class)
+        .hasMessage(
+            "native library: there is no /opt/x, which -Dcria.library.path names; name the folder of "
+                + NAME
+                + " or leave it out");
   }
 
   @Test
