@@ -6,11 +6,10 @@
 namespace cria::cpu {
 namespace CRIA_TIER_NS {
 
-#if CRIA_TIER >= 1
-constexpr int kPanelRows = 6;
-#else
-constexpr int kPanelRows = 4;
-#endif
+// Rows and vectors of a register tile.
+constexpr int kPanelRows = CRIA_TIER >= 1 ? 6 : 4;
+constexpr int kPanelVectors = CRIA_TIER >= 2 ? 4 : 2;
+constexpr int64_t kLineFloats = 16;  // of a line of the cache
 
 // gemm_update.cpp
 void rank_update(int64_t k, StridedA a, const float *b, int64_t ldb, int64_t m, int64_t n, float *c,

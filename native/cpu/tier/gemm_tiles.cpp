@@ -1,7 +1,7 @@
 // gemm_tiles.cpp: the register tiles of the matrix multiplication and the table of the tier's matrix routines.
 //
-// Vectors run along the columns of B, elements of A are broadcast. A tile of M rows and V vectors
-// keeps M*V accumulators in registers: 6x4 of 16 lanes (AVX-512), 6x2 of 8 (AVX2), 4x2 of 4 (portable).
+// Vectors run along the columns of B, elements of A are broadcast. A tile of M rows and V vectors keeps M*V
+// accumulators in registers: 6x4 of 16 lanes (AVX-512), 6x2 of 8 (AVX2), 4x2 of 4 (portable).
 #include <algorithm>
 
 #include "cpu/tier/gemm_kernels.h"
@@ -11,17 +11,9 @@ namespace cria::cpu {
 namespace CRIA_TIER_NS {
 namespace {
 
-constexpr int kRows = kPanelRows;
-#if CRIA_TIER >= 2
-constexpr int kVectors = 4;
-constexpr int64_t kDepth = 832;
-#else
-constexpr int kVectors = 2;
-constexpr int64_t kDepth = 320;
-#endif
-constexpr int kColumns = kVectors * W;
-constexpr int64_t kLine = 16;  // floats of a line of the cache
-constexpr int kUnroll = 2;     // steps of k; with more, GCC 12 spills accumulators
+constexpr int kRows = kPanelRows, kVectors = kPanelVectors, kColumns = kVectors * W;
+constexpr int64_t kDepth = CRIA_TIER >= 2 ? 832 : 320;
+constexpr int kUnroll = 2;  // steps of k; with more, GCC 12 spills accumulators
 
 // A panel of A, as a StridedA with strides known beforehand.
 struct PanelA {
@@ -59,7 +51,7 @@ template <class Step, int M, int V, class A>
 void tile_of(int64_t k, A a, const float *b, int n, float alpha, bool add, float *c, int64_t ldc) {
   // C, wanted at the end, may have to come from memory.
   for (int i = 0; i < M; ++i) {
-    for (int64_t j = 0; j < V * W; j += kLine) __builtin_prefetch(c + i * ldc + j, 1);
+    for (int64_t j = 0; j < V * W; j += kLineFloats) __builtin_prefetch(c + i * ldc + j, 1);
   }
   vf acc[M][V];
   for (int i = 0; i < M; ++i) {

@@ -8,10 +8,6 @@ namespace cria::cpu {
 namespace CRIA_TIER_NS {
 namespace {
 
-constexpr int kRows = kPanelRows;
-constexpr int kVectors = CRIA_TIER >= 2 ? 4 : 2;
-constexpr int64_t kLine = 16;  // floats of a line of the cache
-
 // M rows and V vectors of C, the last of which has so many lanes. What lies beside them in b is wanted next.
 template <int M, int V>
 CRIA_INLINE void block(int64_t k, StridedA a, const float *b, int64_t ldb, int64_t lanes, float *c,
@@ -32,7 +28,7 @@ CRIA_INLINE void block(int64_t k, StridedA a, const float *b, int64_t ldb, int64
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) sum[i][v] = fma(x, column[v], sum[i][v]);
     }
-    for (int64_t j = 0; j < V * W; j += kLine) __builtin_prefetch(b + V * W + j);
+    for (int64_t j = 0; j < V * W; j += kLineFloats) __builtin_prefetch(b + V * W + j);
   }
 #pragma GCC unroll 8
   for (int i = 0; i < M; ++i, c += ldc) {
@@ -54,7 +50,7 @@ void strip(int64_t k, StridedA a, const float *b, int64_t ldb, int64_t m, int64_
       for (; m >= kHeight; m -= kHeight, a.data += kHeight * a.row, c += kHeight * ldc)
         block<kHeight, V>(k, a, b, ldb, whole, c, ldc);
     };
-    rows(std::integral_constant<int, kRows>());
+    rows(std::integral_constant<int, kPanelRows>());
     rows(std::integral_constant<int, 4>());
     rows(std::integral_constant<int, 2>());
     rows(std::integral_constant<int, 1>());
@@ -70,9 +66,9 @@ void strip(int64_t k, StridedA a, const float *b, int64_t ldb, int64_t m, int64_
 
 void rank_update(int64_t k, StridedA a, const float *b, int64_t ldb, int64_t m, int64_t n, float *c,
                  int64_t ldc) {
-  constexpr int64_t kColumns = kVectors * W;
+  constexpr int64_t kColumns = kPanelVectors * W;
   int64_t j = 0;
-  for (; j + kColumns <= n; j += kColumns) strip<kVectors>(k, a, b + j, ldb, m, W, c + j, ldc);
+  for (; j + kColumns <= n; j += kColumns) strip<kPanelVectors>(k, a, b + j, ldb, m, W, c + j, ldc);
   for (; j < n; j += W) strip<1>(k, a, b + j, ldb, m, n - j < W ? n - j : W, c + j, ldc);
 }
 
