@@ -19,11 +19,10 @@ constexpr int64_t kLine = 16;               // floats of a line of the cache
 // Rows [k, k+depth) of B from a column on, dropout applied; rows of `to` are ld apart.
 void stage_rows(const GemmKernels &kernels, const Term &term, int64_t k, int64_t depth,
                 int64_t column, int64_t width, float *to, int64_t ld) {
-  const Dropout &drop = term.b.dropout;
   for (int64_t i = 0; i < depth; ++i, to += ld) {
     const int64_t first = (k + i) * term.b.ld + column;
-    kernels.dropout(width, drop.key, static_cast<uint64_t>(first), drop.threshold, drop.scale,
-                    static_cast<const float *>(term.b.data) + first, to);
+    drop(kernels, term.b.dropout, width, first, static_cast<const float *>(term.b.data) + first,
+         to);
   }
 }
 

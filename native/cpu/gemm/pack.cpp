@@ -13,12 +13,6 @@ constexpr int64_t kRowChunk = 256;  // steps of k that are staged and transposed
 constexpr int64_t kRowGroup = 16;   // rows of a transposition
 constexpr int64_t kLine = 64;       // bytes of a line of the cache
 
-void drop(const GemmKernels &kernels, const Dropout &dropout, int64_t n, int64_t first,
-          const float *from, float *to) {
-  kernels.dropout(n, dropout.key, static_cast<uint64_t>(first), dropout.threshold, dropout.scale,
-                  from, to);
-}
-
 // Weights are rows [N,K]; their k steps become rows of the panel by transposition. Pairs of bf16 move as one word.
 void pack_columns(const GemmKernels &kernels, const RowReader &reader, bool as_bf16, bool widens,
                   int64_t k0, int64_t k, int64_t n0, int64_t n, uint32_t *panel) {
@@ -59,6 +53,12 @@ Dropout::Dropout(float p, uint64_t mask_key)
     : key(mask_key),
       threshold(static_cast<uint32_t>(static_cast<double>(p) * 4294967296.0)),
       scale(1 / (1 - p)) {}
+
+void drop(const GemmKernels &kernels, const Dropout &dropout, int64_t n, int64_t first,
+          const float *from, float *to) {
+  kernels.dropout(n, dropout.key, static_cast<uint64_t>(first), dropout.threshold, dropout.scale,
+                  from, to);
+}
 
 void convert_rows(const GemmKernels &kernels, const MatrixA &a, bool as_bf16, int64_t row,
                   int64_t rows, int64_t first, int64_t n, void *to, int64_t ld) {

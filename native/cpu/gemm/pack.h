@@ -9,6 +9,10 @@ namespace cria::cpu {
 // Columns of B packed together; a multiple of nr of every tier, and the smallest usual NF4 block.
 constexpr int64_t kStrip = 64;
 
+// Brings elements [first, first+n) of a matrix from `from` to `to` under a mask.
+void drop(const GemmKernels &kernels, const Dropout &dropout, int64_t n, int64_t first,
+          const float *from, float *to);
+
 // Rows [row, row+rows) of A, not transposed, steps [first, first+n), as float32 or bf16 with dropout applied; ld elements
 // from row to row, zeros behind an odd n of bf16.
 void convert_rows(const GemmKernels &kernels, const MatrixA &a, bool as_bf16, int64_t row,
